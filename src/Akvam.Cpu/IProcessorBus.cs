@@ -1,0 +1,57 @@
+namespace Akvam.Cpu;
+
+/// <summary>
+/// How a processor meets the rest of the machine: accesses that are not plain RAM, ports, interrupt acknowledge, time and randomness.
+/// Called on the thread that runs the processor.
+/// </summary>
+public interface IProcessorBus
+{
+    /// <summary>Reads from a physical address without RAM. False: nobody inside serves it, so user space has to.</summary>
+    bool ReadMmio(ulong address, Span<byte> data);
+
+    /// <summary>Writes to a physical address without RAM (or to read-only memory). False: user space has to.</summary>
+    bool WriteMmio(ulong address, ReadOnlySpan<byte> data);
+
+    /// <summary>Reads a port of 1, 2 or 4 bytes. False: user space has to.</summary>
+    bool ReadPort(ushort port, int size, out uint value);
+
+    bool WritePort(ushort port, int size, uint value);
+
+    /// <summary>True when an interrupt controller has an interrupt that its priority rules let through now.</summary>
+    bool HasInterrupt { get; }
+
+    /// <summary>Acknowledges that interrupt; the vector, or -1 when it went away.</summary>
+    int AcknowledgeInterrupt();
+
+    /// <summary>CR8: bits 7:4 of the task priority.</summary>
+    byte TaskPriority { get; set; }
+
+    /// <summary>Reads an MSR that the processor does not keep itself (APIC base, x2APIC, TSC deadline, paravirtual ones).</summary>
+    MsrAccess ReadMsr(uint index, out ulong value);
+
+    MsrAccess WriteMsr(uint index, ulong value);
+
+    /// <summary>The host's count of the guest's TSC clock, before the guest's own offset.</summary>
+    ulong ReadTsc();
+
+    /// <summary>64 random bits for RDRAND and RDSEED.</summary>
+    ulong NextRandom();
+
+    /// <summary>True when HLT is handled inside (an in-kernel LAPIC can wake the processor); false: HLT is an exit to user space.</summary>
+    bool HandlesHalt { get; }
+
+    /// <summary>VMCALL or VMMCALL outside nested guests; false: no hypervisor interface, the instruction raises #UD. [KVM hypercalls.rst]</summary>
+    bool Hypercall(Processor processor);
+}
+
+/// <summary>Outcome of an MSR access on the bus.</summary>
+public enum MsrAccess
+{
+    Done,
+
+    /// <summary>No such MSR, or a value it does not take: #GP(0).</summary>
+    Fault,
+
+    /// <summary>User space answers (KVM_EXIT_X86_RDMSR, WRMSR).</summary>
+    UserExit,
+}

@@ -1,0 +1,8 @@
+namespace Akvam.Cpu.Memory;
+
+public enum AccessKind
+{
+    Read = 0,
+    Write = 1,
+    Execute = 2,
+}

@@ -1,0 +1,16 @@
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Memory;
+
+/// <summary>Canonical addresses: bits 63 down to 47 (56 with 5-level paging) are all equal. [APM2 5.3.1]</summary>
+/// <remarks>Valid as long as the <see cref="CpuState"/> it is given.</remarks>
+public static unsafe class Canonical
+{
+    public static bool Is(CpuState* s, ulong address) => Is(address, (s->Cr4 & Cr4.LA57) != 0);
+
+    public static bool Is(ulong address, bool la57)
+    {
+        int shift = la57 ? 7 : 16;
+        return (ulong)(((long)address << shift) >> shift) == address;
+    }
+}

@@ -1,0 +1,170 @@
+using System.Runtime.CompilerServices;
+using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Memory;
+
+/// <summary>
+/// The only way instructions reach memory. Loads return false, stores <see cref="Flow.Abort"/>, when the access did not happen; the reason is then in
+/// <see cref="CpuState.Abort"/> and the handler returns <see cref="Flow.Abort"/> without having changed anything.
+/// </summary>
+/// <remarks>Valid because the pointers come from the TLB, whose entries are dropped (with every processor parked) before a memory slot goes away.</remarks>
+public static unsafe class Mem
+{
+    /// <summary>Entries of the data TLB.</summary>
+    public const int DtlbEntries = 1024;
+
+    /// <summary>Effective address of the memory operand, not yet masked to the address size.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong RawEa(CpuState* s, Insn* i) =>
+        *(ulong*)((byte*)s + i->Base) + (*(ulong*)((byte*)s + i->Index) << i->Scale) + (ulong)(long)i->Disp;
+
+    /// <summary>Effective address masked to the address size, without segment base (LEA).</summary>
+    public static ulong Ea(CpuState* s, Insn* i) => RawEa(s, i) & AddressMask(i->Flags);
+
+    public static ulong AddressMask(InsnFlags flags) =>
+        (flags & InsnFlags.Addr16) != 0 ? 0xFFFF : (flags & InsnFlags.Addr32) != 0 ? 0xFFFF_FFFF : ulong.MaxValue;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TlbEntry* Entry(CpuState* s, ulong linear) =>
+        (TlbEntry*)((byte*)s + CpuState.DtlbOffset + ((linear >> 12) & (DtlbEntries - 1)) * (ulong)sizeof(TlbEntry));
+
+    /// <summary>Loads the memory operand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool Load<T>(CpuState* s, Insn* i, out T value)
+        where T : unmanaged
+    {
+        ulong linear = RawEa(s, i);
+        if ((i->Flags & InsnFlags.Flat) == 0 && !SegmentCheck.Linear(s, i, sizeof(T), AccessKind.Read, ref linear))
+        {
+            value = default;
+            return false;
+        }
+
+        return LoadLinear(s, linear, out value);
+    }
+
+    /// <summary>Stores the memory operand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Flow Store<T>(CpuState* s, Insn* i, T value)
+        where T : unmanaged
+    {
+        ulong linear = RawEa(s, i);
+        if ((i->Flags & InsnFlags.Flat) == 0 && !SegmentCheck.Linear(s, i, sizeof(T), AccessKind.Write, ref linear))
+        {
+            return Flow.Abort;
+        }
+
+        return StoreLinear(s, linear, value);
+    }
+
+    /// <summary>Loads with the rights of the running program; <paramref name="linear"/> includes the segment base.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool LoadLinear<T>(CpuState* s, ulong linear, out T value)
+        where T : unmanaged
+    {
+        TlbEntry* e = Entry(s, linear);
+        if (e->Read == (((linear + (ulong)sizeof(T) - 1) & ~TlbTag.Mask) | s->DataTag))
+        {
+            value = Unsafe.ReadUnaligned<T>((byte*)(linear + e->Addend));
+            return true;
+        }
+
+        Unsafe.SkipInit(out value);
+        fixed (T* p = &value)
+        {
+            return SlowAccess.Load(s, linear, (byte*)p, sizeof(T), s->DataTag);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Flow StoreLinear<T>(CpuState* s, ulong linear, T value)
+        where T : unmanaged
+    {
+        TlbEntry* e = Entry(s, linear);
+        if (e->Write == (((linear + (ulong)sizeof(T) - 1) & ~TlbTag.Mask) | s->DataTag))
+        {
+            Unsafe.WriteUnaligned((byte*)(linear + e->Addend), value);
+            return Flow.Next;
+        }
+
+        return SlowAccess.Store(s, linear, (byte*)&value, sizeof(T), s->DataTag);
+    }
+
+    /// <summary>Loads as the processor itself, at supervisor privilege: descriptor tables, TSS, IDT.</summary>
+    public static bool LoadSystem<T>(CpuState* s, ulong linear, out T value)
+        where T : unmanaged
+    {
+        TlbEntry* e = Entry(s, linear);
+        if (e->Read == (((linear + (ulong)sizeof(T) - 1) & ~TlbTag.Mask) | s->SystemTag))
+        {
+            value = Unsafe.ReadUnaligned<T>((byte*)(linear + e->Addend));
+            return true;
+        }
+
+        Unsafe.SkipInit(out value);
+        fixed (T* p = &value)
+        {
+            return SlowAccess.Load(s, linear, (byte*)p, sizeof(T), s->SystemTag);
+        }
+    }
+
+    /// <summary>Stores as the processor itself, at supervisor privilege.</summary>
+    public static Flow StoreSystem<T>(CpuState* s, ulong linear, T value)
+        where T : unmanaged => SlowAccess.Store(s, linear, (byte*)&value, sizeof(T), s->SystemTag);
+
+    /// <summary>Loads <paramref name="size"/> bytes (any number up to a page) with the rights of the running program.</summary>
+    public static bool LoadBytes(CpuState* s, ulong linear, byte* to, int size) => SlowAccess.Load(s, linear, to, size, s->DataTag);
+
+    /// <summary>Stores <paramref name="size"/> bytes; all or nothing.</summary>
+    public static Flow StoreBytes(CpuState* s, ulong linear, byte* from, int size) => SlowAccess.Store(s, linear, from, size, s->DataTag);
+
+    /// <summary>
+    /// First half of a read-modify-write of the memory operand: where the operand is, known to be writable. Null: not possible, return
+    /// <see cref="Flow.Abort"/>. The handler reads and writes through the pointer (with Interlocked under LOCK) and returns <see cref="EndModify{T}"/>.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T* BeginModify<T>(CpuState* s, Insn* i)
+        where T : unmanaged
+    {
+        ulong linear = RawEa(s, i);
+        if ((i->Flags & InsnFlags.Flat) == 0 && !SegmentCheck.Linear(s, i, sizeof(T), AccessKind.Write, ref linear))
+        {
+            return null;
+        }
+
+        return BeginModifyLinear<T>(s, linear);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T* BeginModifyLinear<T>(CpuState* s, ulong linear)
+        where T : unmanaged
+    {
+        TlbEntry* e = Entry(s, linear);
+        return e->Write == (((linear + (ulong)sizeof(T) - 1) & ~TlbTag.Mask) | s->DataTag)
+            ? (T*)(linear + e->Addend)
+            : (T*)SlowAccess.BeginModify(s, linear, sizeof(T));
+    }
+
+    /// <summary>Second half: makes the new value visible where <see cref="BeginModify{T}"/> had no direct address to give.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Flow EndModify<T>(CpuState* s, T* p)
+        where T : unmanaged => p == s->Bounce ? SlowAccess.EndModify(s, sizeof(T)) : Flow.Next;
+
+    /// <summary>
+    /// Linear address of <paramref name="size"/> bytes at the memory operand after the segment checks; false: the fault is set.
+    /// For instructions that make several accesses, and for probes.
+    /// </summary>
+    public static bool Address(CpuState* s, Insn* i, int size, AccessKind kind, out ulong linear)
+    {
+        linear = RawEa(s, i);
+        return (i->Flags & InsnFlags.Flat) != 0 || SegmentCheck.Linear(s, i, size, kind, ref linear);
+    }
+
+    /// <summary>
+    /// Checks that the bytes could be accessed without a fault, without accessing them; false: the fault is set. Instructions with several stores
+    /// (ENTER, PUSHA, far CALL, exception frames) probe first, so that they fault before they change anything.
+    /// </summary>
+    public static bool Probe(CpuState* s, ulong linear, int size, AccessKind kind, bool system = false) =>
+        SlowAccess.Probe(s, linear, size, kind, system ? s->SystemTag : s->DataTag);
+}

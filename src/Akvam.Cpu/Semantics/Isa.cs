@@ -1,0 +1,19 @@
+using Iced.Intel;
+
+namespace Akvam.Cpu.Semantics;
+
+/// <summary>The instruction set: one row per Iced <see cref="Code"/> value. Families add their rows in their own files.</summary>
+/// <remarks>Valid because the function pointers are to static methods, which never move.</remarks>
+public static unsafe class Isa
+{
+    private static readonly IsaRow[] s_rows = Build();
+
+    public static ref readonly IsaRow Row(Code code) => ref s_rows[(int)code];
+
+    private static IsaRow[] Build()
+    {
+        var b = new IsaBuilder();
+        Alu.Register(b);
+        return b.Rows;
+    }
+}

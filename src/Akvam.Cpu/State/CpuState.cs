@@ -1,0 +1,146 @@
+using System.Runtime.InteropServices;
+
+namespace Akvam.Cpu.State;
+
+/// <summary>
+/// The architectural and working state of one virtual processor.
+/// </summary>
+/// <remarks>
+/// Valid because it lives in native memory for the life of its <see cref="Processor"/>, is never moved or copied, and is written by the
+/// thread that runs the processor only (other threads touch nothing but <see cref="Requests"/>). The first 256 bytes are the register
+/// file: operands of an <see cref="Interpreter.Insn"/> are byte offsets into it. The data TLB follows the struct at <see cref="DtlbOffset"/>.
+/// </remarks>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct CpuState
+{
+    /// <summary>RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 … R15.</summary>
+    public fixed ulong Gpr[16];
+
+    /// <summary>Always zero: the "no base" and "no index" register of an address.</summary>
+    public ulong Zero;
+
+    /// <summary>
+    /// While a block runs: RIP of the block's first instruction (instructions know their offset from it). Otherwise: RIP of the next instruction.
+    /// </summary>
+    public ulong Rip;
+
+    /// <summary>Result of the last flag-setting operation, sign-extended to 64 bits (see <see cref="Flags.LazyFlags"/>).</summary>
+    public ulong FlagResult;
+
+    /// <summary>Carries of the last flag-setting operation (see <see cref="Flags.LazyFlags"/>).</summary>
+    public ulong FlagAux;
+
+    /// <summary>All RFLAGS bits that are not lazy: everything but CF, PF, AF, ZF, SF and OF. Bit 1 is always set.</summary>
+    public ulong SystemFlags;
+
+    private fixed ulong _reserved[11];
+
+    /// <summary>YMM0 … YMM15, 32 bytes each; the low half is XMMn. At offset 256.</summary>
+    public fixed byte Vector[16 * 32];
+
+    /// <summary>FXSAVE image of which only the x87 part (bytes 0-23 and 32-159) is used; MXCSR and XMM live elsewhere. At offset 768.</summary>
+    public fixed byte Fx[512];
+
+    public uint Mxcsr;
+    public uint Pkru;
+    public ulong Xcr0;
+    public ulong Xss;
+
+    public SegmentRegister Es, Cs, Ss, Ds, Fs, Gs, Ldtr, Tr;
+    public ulong GdtBase, IdtBase;
+    public ushort GdtLimit, IdtLimit;
+
+    /// <summary>Current privilege level. Kept apart from SS.DPL and CS.RPL, as AMD processors keep it. [APM2 15.5.1]</summary>
+    public byte Cpl;
+
+    public ulong Cr0, Cr2, Cr3, Cr4, Efer;
+    public fixed ulong Dr[4];
+    public ulong Dr6, Dr7;
+
+    /// <summary>PDPTEs loaded by the last CR3 write in PAE mode. [SDM3 4.4.1]</summary>
+    public fixed ulong Pdpte[4];
+
+    public ulong Star, Lstar, Cstar, Sfmask, KernelGsBase, TscAux;
+    public ulong SysenterCs, SysenterEsp, SysenterEip;
+    public ulong Pat, Smbase, SmiCount, TscOffset;
+
+    // ---- derived state, recomputed by Processor.UpdateMode when what it derives from changes ----
+
+    /// <summary>Everything a decoded block depends on: bitness, privilege, FPU availability (see <see cref="ModeKey"/>).</summary>
+    public ModeKey Mode;
+
+    /// <summary>FFFF, FFFFFFFF or all ones: the mask of stack addresses.</summary>
+    public ulong StackMask;
+
+    /// <summary>FFFF, FFFFFFFF or all ones: the mask of RIP.</summary>
+    public ulong RipMask;
+
+    /// <summary>Tag of data accesses of the current privilege (<see cref="Memory.TlbTag"/>).</summary>
+    public ulong DataTag;
+
+    /// <summary>Tag of the processor's own (implicit supervisor) accesses: descriptor tables, TSS, IDT.</summary>
+    public ulong SystemTag;
+
+    /// <summary>Tag of instruction fetches.</summary>
+    public ulong CodeTag;
+
+    // ---- events ----
+
+    /// <summary>Bits of <see cref="Request"/>, set by any thread with Interlocked, looked at between blocks.</summary>
+    public int Requests;
+
+    public InterruptShadow Shadow;
+    public Activity Activity;
+
+    /// <summary>1 while in System Management Mode.</summary>
+    public byte InSmm;
+
+    /// <summary>1 when the SMI that led to SMM came while NMIs were blocked.</summary>
+    public byte SmmInsideNmi;
+
+    public byte NmiMasked;
+    public byte NmiPending;
+    public byte NmiInjected;
+    public byte SmiPending;
+    public byte InitPending;
+    public byte SipiPending;
+    public byte SipiVector;
+
+    /// <summary>1 while in an SVM guest (L2).</summary>
+    public byte GuestMode;
+
+    /// <summary>SVM global interrupt flag.</summary>
+    public byte Gif;
+
+    /// <summary>1 when a triple fault waits to be reported.</summary>
+    public byte TripleFault;
+
+    /// <summary>The fault that the current instruction raised, valid after <see cref="Flow.Abort"/> with <see cref="AbortReason.Fault"/>.</summary>
+    public FaultRecord Fault;
+
+    /// <summary>Why the last instruction was aborted.</summary>
+    public AbortReason Abort;
+
+    /// <summary>DR6 bits of debug traps to report after the current instruction (BS, B0-B3, BT).</summary>
+    public uint PendingDebug;
+
+    /// <summary>Instructions completed since the processor was created.</summary>
+    public ulong Retired;
+
+    /// <summary>The run stops before <see cref="Retired"/> would pass this number.</summary>
+    public ulong StopAt;
+
+    /// <summary>Changes at every exit to user space and injected event; a cached block of an older epoch is compared with memory before it runs.</summary>
+    public uint Epoch;
+
+    /// <summary>GCHandle of the <see cref="Processor"/> this state belongs to.</summary>
+    public nint Owner;
+
+    /// <summary>Bounce buffer for accesses that have no single host address.</summary>
+    public fixed byte Bounce[64];
+
+    public ulong BounceLinear;
+
+    /// <summary>Where the data TLB starts, in bytes from the start of this struct.</summary>
+    public const int DtlbOffset = 4096;
+}
