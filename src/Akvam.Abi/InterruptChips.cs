@@ -76,7 +76,7 @@ public struct kvm_irq_level
     public uint level;
 }
 
-/// <summary>KVM_SIGNAL_MSI: a message as a device would write it. [KVM 4.70]</summary>
+/// <summary>KVM_SIGNAL_MSI: a message as a device would write it. [KVM 4.71]</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct kvm_msi
 {
@@ -131,7 +131,7 @@ public struct kvm_pit_state2
     public U32x9 reserved;
 }
 
-/// <summary>KVM_REINJECT_CONTROL: whether PIT ticks that the guest missed are delivered later. [KVM 4.105]</summary>
+/// <summary>KVM_REINJECT_CONTROL: whether PIT ticks that the guest missed are delivered later. [KVM 4.99]</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct kvm_reinject_control
 {

@@ -31,7 +31,7 @@ public static class KvmTuning
     public const uint KVM_CREATE_DEVICE_TEST = 1;
     public const uint KVM_DEV_TYPE_VFIO = 4;
 
-    // kvm_stats_desc.flags [KVM 4.137]
+    // kvm_stats_desc.flags [KVM 4.133]
     public const uint KVM_STATS_TYPE_MASK = 0xF;
     public const uint KVM_STATS_TYPE_CUMULATIVE = 0x0;
     public const uint KVM_STATS_TYPE_INSTANT = 0x1;

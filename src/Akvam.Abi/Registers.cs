@@ -81,7 +81,7 @@ public struct kvm_sregs
     public U64x4 interrupt_bitmap;
 }
 
-/// <summary>KVM_GET_SREGS2, KVM_SET_SREGS2: as <see cref="kvm_sregs"/>, with the PDPTRs of PAE paging in place of the bitmap. [KVM 4.132]</summary>
+/// <summary>KVM_GET_SREGS2, KVM_SET_SREGS2: as <see cref="kvm_sregs"/>, with the PDPTRs of PAE paging in place of the bitmap. [KVM 4.131]</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct kvm_sregs2
 {

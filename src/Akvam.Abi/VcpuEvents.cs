@@ -78,7 +78,7 @@ public struct kvm_interrupt
     public uint irq;
 }
 
-/// <summary>KVM_X86_SET_MCE: a machine check for one bank. [KVM 4.107]</summary>
+/// <summary>KVM_X86_SET_MCE: a machine check for one bank. [KVM 4.106]</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct kvm_x86_mce
 {

@@ -45,7 +45,7 @@ public struct kvm_clock_data
     public U32x4 pad;
 }
 
-/// <summary>Start of what a statistics file contains; offsets are in bytes from its start. [KVM 4.137]</summary>
+/// <summary>Start of what a statistics file contains; offsets are in bytes from its start. [KVM 4.133]</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct kvm_stats_header
 {
@@ -57,7 +57,7 @@ public struct kvm_stats_header
     public uint data_offset;
 }
 
-/// <summary>One statistic: <c>size</c> 64-bit values at <c>offset</c> in the data; <c>name_size</c> bytes of name follow. [KVM 4.137]</summary>
+/// <summary>One statistic: <c>size</c> 64-bit values at <c>offset</c> in the data; <c>name_size</c> bytes of name follow. [KVM 4.133]</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct kvm_stats_desc
 {

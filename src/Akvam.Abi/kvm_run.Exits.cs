@@ -49,14 +49,13 @@ public partial struct kvm_run
         public byte is_write;
     }
 
-    /// <summary>KVM_EXIT_HYPERCALL; <c>longmode</c> lies where newer headers have a 64-bit <c>flags</c>, whose bit 0 it is.</summary>
+    /// <summary>KVM_EXIT_HYPERCALL; <c>longmode</c> is bit 0 of what newer headers call <c>flags</c>, of 64 bits.</summary>
     public struct Hypercall
     {
         public ulong nr;
         public U64x6 args;
         public ulong ret;
         public uint longmode;
-        public uint pad;
     }
 
     /// <summary>KVM_EXIT_TPR_ACCESS.</summary>
