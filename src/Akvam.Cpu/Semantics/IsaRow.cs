@@ -1,5 +1,6 @@
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.State;
+using Iced.Intel;
 
 namespace Akvam.Cpu.Semantics;
 
@@ -17,6 +18,12 @@ public unsafe struct IsaRow
     public delegate*<CpuState*, Insn*, Flow> Locked;
 
     public Legality Legality;
+
+    /// <summary>
+    /// Work at decoding time, or null: called last, with the operands already in the <see cref="Insn"/>, of which it may change everything but
+    /// length, offset and code (a stub of host code, operands in a form of its own, a more specific handler).
+    /// </summary>
+    public delegate*<Processor, in Instruction, Insn*, void> Prepare;
 
     public readonly bool IsImplemented => Register != null || Memory != null;
 }

@@ -41,6 +41,9 @@ public unsafe struct CpuState
     /// <summary>FXSAVE image of which only the x87 part (bytes 0-23 and 32-159) is used; MXCSR and XMM live elsewhere. At offset 768.</summary>
     public fixed byte Fx[512];
 
+    /// <summary>Memory operand of an instruction that a stub of host code executes. At offset 1280, which is <see cref="ScratchOffset"/>.</summary>
+    public fixed byte Scratch[64];
+
     public uint Mxcsr;
     public uint Pkru;
     public ulong Xcr0;
@@ -140,6 +143,8 @@ public unsafe struct CpuState
     public fixed byte Bounce[64];
 
     public ulong BounceLinear;
+
+    public const int VectorOffset = 256, FxOffset = 768, ScratchOffset = 1280;
 
     /// <summary>Where the data TLB starts, in bytes from the start of this struct.</summary>
     public const int DtlbOffset = 4096;
