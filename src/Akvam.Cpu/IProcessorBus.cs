@@ -43,15 +43,3 @@ public interface IProcessorBus
     /// <summary>VMCALL or VMMCALL outside nested guests; false: no hypervisor interface, the instruction raises #UD. [KVM hypercalls.rst]</summary>
     bool Hypercall(Processor processor);
 }
-
-/// <summary>Outcome of an MSR access on the bus.</summary>
-public enum MsrAccess
-{
-    Done,
-
-    /// <summary>No such MSR, or a value it does not take: #GP(0).</summary>
-    Fault,
-
-    /// <summary>User space answers (KVM_EXIT_X86_RDMSR, WRMSR).</summary>
-    UserExit,
-}

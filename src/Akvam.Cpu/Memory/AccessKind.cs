@@ -1,5 +1,6 @@
 namespace Akvam.Cpu.Memory;
 
+/// <summary>What a memory access is for: what paging and segmentation check it against.</summary>
 public enum AccessKind
 {
     Read = 0,

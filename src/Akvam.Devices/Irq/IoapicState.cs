@@ -11,6 +11,7 @@ public struct IoapicState
     public uint Irr;
     public RedirectionTable Redirection;
 
+    /// <summary>24 redirection entries of 64 bits.</summary>
     [InlineArray(24)]
     public struct RedirectionTable
     {
