@@ -16,7 +16,7 @@ public static class Cr4
 /// <summary>Bits of EFER. [APM2 3.1.7]</summary>
 public static class Efer
 {
-    public const ulong SCE = 1, LME = 1 << 8, LMA = 1 << 10, NXE = 1 << 11, SVME = 1 << 12, LMSLE = 1 << 13, FFXSR = 1 << 14;
+    public const ulong SCE = 1, LME = 1 << 8, LMA = 1 << 10, NXE = 1 << 11, SVME = 1 << 12, LMSLE = 1 << 13, FFXSR = 1 << 14, AIBRSE = 1 << 21;
 }
 
 /// <summary>Bits of RFLAGS.</summary>
