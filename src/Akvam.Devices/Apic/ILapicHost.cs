@@ -10,7 +10,7 @@ public interface ILapicHost
     /// <summary><see cref="Lapic.HasInterrupt"/> may have become true.</summary>
     void InterruptPending();
 
-    /// <summary>HasExtInt may have become true: the 8259 pair drives INTR, or an ExtINT message arrived.</summary>
+    /// <summary><see cref="Irqchip.HasExtInt"/> may have become true: the 8259 pair drives INTR, or an ExtINT message arrived.</summary>
     void ExtInt();
 
     void Nmi();

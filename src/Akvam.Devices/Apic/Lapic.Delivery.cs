@@ -59,6 +59,15 @@ public sealed partial class Lapic
         return Accept(mode, (byte)entry, assert: true, level);
     }
 
+    /// <summary>The timer's edge on LINT0, when software has made that an NMI.</summary>
+    internal void DeliverTimerNmi()
+    {
+        if (LvtBits.ModeOf(Get(LapicRegister.LvtLint0)) == DeliveryMode.Nmi)
+        {
+            DeliverLvt(LapicLvt.Lint0);
+        }
+    }
+
     /// <summary>Drives a LINT pin. An edge-triggered entry acts on the rise, a level-triggered one as long as the pin is high.</summary>
     /// <param name="pin">0 or 1.</param>
     /// <param name="asserted">The new level.</param>

@@ -11,8 +11,8 @@ public struct IoapicState
     public uint Irr;
     public RedirectionTable Redirection;
 
-    /// <summary>24 redirection entries of 64 bits.</summary>
-    [InlineArray(24)]
+    /// <summary>One 64-bit redirection entry a pin.</summary>
+    [InlineArray(Ioapic.PinCount)]
     public struct RedirectionTable
     {
         private ulong _first;

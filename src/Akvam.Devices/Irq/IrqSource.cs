@@ -11,7 +11,7 @@ public static class IrqSource
 
     public const int Pit = 2;
 
-    /// <summary>First id the router hands out.</summary>
+    /// <summary>First id <see cref="IrqRouter.AllocateSource"/> hands out.</summary>
     public const int FirstFree = 3;
 
     /// <summary>One bit each in a 64-bit word per pin.</summary>
