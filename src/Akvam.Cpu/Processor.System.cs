@@ -1,4 +1,5 @@
 using Akvam.Cpu.Cpuid;
+using Iced.Intel;
 
 namespace Akvam.Cpu;
 
@@ -10,4 +11,18 @@ public sealed partial class Processor
 
     /// <summary>Accesses that user space has to serve.</summary>
     public PendingAccess Pending { get; } = new();
+
+    /// <summary>True when the guest's CPUID offers every feature that an instruction belongs to.</summary>
+    internal bool OffersInstruction(Code code)
+    {
+        foreach (CpuidFeature feature in code.CpuidFeatures())
+        {
+            if (!Cpuid.Offers(feature))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 }

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Akvam.Cpu.Diagnostics;
+using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
 
@@ -21,6 +23,11 @@ public sealed unsafe partial class Processor : IDisposable
         NativeMemory.Clear(State, size);
         _self = GCHandle.Alloc(this);
         State->Owner = GCHandle.ToIntPtr(_self);
+        Contexts = new ContextTable(this);
+        Blocks = new BlockCache(this);
+        ForgetTranslations();
+        Reset();
+        group.Add(this);
     }
 
     public CpuState* State { get; private set; }
@@ -31,14 +38,43 @@ public sealed unsafe partial class Processor : IDisposable
 
     public int Id { get; }
 
+    /// <summary>True for the processor that starts at the reset vector; the others wait for INIT and SIPI.</summary>
+    public bool IsBootstrap { get; set; } = true;
+
+    /// <summary>Where events are reported; null: nowhere.</summary>
+    public ITraceSink? Trace { get; set; }
+
+    internal ContextTable Contexts { get; }
+
+    internal BlockCache Blocks { get; }
+
+    /// <summary>True while guest code may be executing; changed under the group's gate.</summary>
+    internal bool InGuest { get; set; }
+
     /// <summary>The processor that a state belongs to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Processor Of(CpuState* s) => Unsafe.As<Processor>(GCHandle.FromIntPtr(s->Owner).Target!);
+
+    /// <summary>Drops everything derived from guest memory: a slot came, went or moved. Only while the processor stands still.</summary>
+    internal void ForgetTranslations()
+    {
+        TlbEntry* e = Mem.Entry(State, 0);
+        for (int i = 0; i < Mem.DtlbEntries; i++)
+        {
+            TlbControl.ForgetEntry(e + i);
+        }
+
+        Contexts.ForgetAll();
+        Blocks.Reset();
+        TlbControl.UpdateTags(State);
+    }
 
     public void Dispose()
     {
         if (State != null)
         {
+            Group.Remove(this);
+            Blocks.Dispose();
             NativeMemory.AlignedFree(State);
             State = null;
             _self.Free();

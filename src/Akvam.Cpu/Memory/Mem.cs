@@ -149,7 +149,7 @@ public static unsafe class Mem
     /// <summary>Second half: makes the new value visible where <see cref="BeginModify{T}"/> had no direct address to give.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Flow EndModify<T>(CpuState* s, T* p)
-        where T : unmanaged => p == s->Bounce ? SlowAccess.EndModify(s, sizeof(T)) : Flow.Next;
+        where T : unmanaged => p == s->Bounce || s->TrackedModify != null ? SlowAccess.EndModify(s, (byte*)p, sizeof(T)) : Flow.Next;
 
     /// <summary>
     /// Linear address of <paramref name="size"/> bytes at the memory operand after the segment checks; false: the fault is set.

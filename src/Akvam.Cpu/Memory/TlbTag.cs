@@ -17,8 +17,8 @@ public static class TlbTag
 
     public const ulong User = 2;
 
-    /// <summary>User with alignment checks on: never filled, so every access takes the slow path.</summary>
-    public const ulong UserAlignmentCheck = 3;
+    /// <summary>Never filled, so every access takes the slow path: alignment checks are on or data breakpoints armed. Who really accesses: CpuState.SlowWho.</summary>
+    public const ulong Slow = 3;
 
     public const ulong WhoMask = 3;
 }

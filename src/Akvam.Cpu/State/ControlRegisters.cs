@@ -1,4 +1,5 @@
 using Akvam.Cpu.Cpuid;
+using Akvam.Cpu.Events;
 using Akvam.Cpu.Memory;
 
 namespace Akvam.Cpu.State;
@@ -253,11 +254,10 @@ public static unsafe class ControlRegisters
         }
     }
 
-    /// <summary>Pages with an enabled data breakpoint have no fast TLB entries, so those that exist go when breakpoints change.</summary>
     private static void BreakpointsChanged(CpuState* s)
     {
-        TlbControl.FlushAll(s);
-        Processor.UpdateMode(s);
+        Breakpoints.Arm(s);
+        Processor.Post(s, Request.Evaluate);
     }
 
     public static bool IsPaePaging(CpuState* s) => (s->Cr0 & Cr0.PG) != 0 && (s->Cr4 & Cr4.PAE) != 0 && (s->Efer & Efer.LMA) == 0;
@@ -298,7 +298,7 @@ public static unsafe class ControlRegisters
     /// <summary>To be called after the user wrote control registers without these setters (KVM_SET_SREGS): translations and derived state start afresh.</summary>
     public static void Reloaded(CpuState* s)
     {
-        TlbControl.SwitchContext(s);
+        Breakpoints.Arm(s);
         TlbControl.FlushAll(s);
         Processor.UpdateMode(s);
         Processor.Post(s, Request.Evaluate);

@@ -87,6 +87,18 @@ public unsafe struct CpuState
     /// <summary>Tag of instruction fetches.</summary>
     public ulong CodeTag;
 
+    /// <summary>Who data accesses are made by, when <see cref="DataTag"/> says <see cref="Memory.TlbTag.Slow"/>.</summary>
+    public byte SlowWho;
+
+    /// <summary>1 when CR0.AM, RFLAGS.AC and CPL 3 ask for #AC.</summary>
+    public byte AlignmentCheck;
+
+    /// <summary>1 when DR7 arms a data breakpoint.</summary>
+    public byte DataBreakpoints;
+
+    /// <summary>1 when DR7 arms an instruction breakpoint.</summary>
+    public byte CodeBreakpoints;
+
     // ---- events ----
 
     /// <summary>Bits of <see cref="Request"/>, set by any thread with Interlocked, looked at between blocks.</summary>
@@ -145,6 +157,8 @@ public unsafe struct CpuState
     public ulong BounceLinear;
 
     public const int VectorOffset = 256, FxOffset = 768, ScratchOffset = 1280;
+    /// <summary>Version of the code page that a read-modify-write is changing; null outside one.</summary>
+    public uint* TrackedModify;
 
     /// <summary>Where the data TLB starts, in bytes from the start of this struct.</summary>
     public const int DtlbOffset = 4096;

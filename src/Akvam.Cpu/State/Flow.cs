@@ -27,4 +27,7 @@ public enum AbortReason : byte
 
     /// <summary>A REP string instruction stopped between two iterations to let a request be served.</summary>
     Interrupted = 2,
+
+    /// <summary>Code would have to be fetched from an address without memory.</summary>
+    NoCode = 3,
 }

@@ -1,0 +1,81 @@
+using Akvam.Cpu.Smm;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Events;
+
+/// <summary>
+/// What happens between two instructions, highest priority first: SMI, INIT and SIPI, debug traps of the instruction before, NMI, interrupt.
+/// [SDM3 table 6-2] SMI before INIT: semantics.md D5.
+/// </summary>
+/// <remarks>Valid as long as the <see cref="CpuState"/> it is given.</remarks>
+internal static unsafe class EventInjector
+{
+    public static void Inject(Processor p, CpuState* s)
+    {
+        if (s->SmiPending != 0 && s->InSmm == 0 && s->Gif != 0 && s->Activity is Activity.Runnable or Activity.Halted)
+        {
+            s->SmiPending = 0;
+            s->Activity = Activity.Runnable;
+            SmiEntry.Enter(p);
+        }
+
+        if (s->InitPending != 0 && s->InSmm == 0 && s->Gif != 0)
+        {
+            p.Reset(init: true);
+            s->Activity = p.IsBootstrap ? Activity.Runnable : Activity.InitReceived;
+        }
+
+        if (s->SipiPending != 0)
+        {
+            s->SipiPending = 0;
+            if (s->Activity == Activity.InitReceived && s->InSmm == 0 && s->Gif != 0)
+            {
+                s->Cs.Selector = (ushort)(s->SipiVector << 8);
+                s->Cs.Base = (ulong)s->SipiVector << 12;
+                s->Rip = 0;
+                s->Activity = Activity.Runnable;
+                Processor.UpdateMode(s);
+            }
+        }
+
+        if (s->Activity is not (Activity.Runnable or Activity.Halted))
+        {
+            return;
+        }
+
+        if (s->PendingDebug != 0 && (s->Shadow & InterruptShadow.MovSs) == 0)
+        {
+            uint bits = s->PendingDebug;
+            s->PendingDebug = 0;
+            s->Activity = Activity.Runnable;
+            Fault.Raise(s, Vector.DB, 0u, bits);
+            s->Fault.HasErrorCode = false;
+            Delivery.Fault(s);
+        }
+
+        if (s->Shadow != 0)
+        {
+            return;
+        }
+
+        if (s->NmiPending != 0 && s->NmiMasked == 0 && s->Gif != 0)
+        {
+            s->NmiPending--;
+            s->Activity = Activity.Runnable;
+            s->Epoch++;
+            p.Trace?.Write(p, "kvm_inj_nmi", string.Empty);
+            Delivery.Nmi(s);
+        }
+        else if ((s->SystemFlags & Rflags.IF) != 0 && s->Gif != 0 && p.Bus.HasInterrupt)
+        {
+            int vector = p.Bus.AcknowledgeInterrupt();
+            if (vector >= 0)
+            {
+                s->Activity = Activity.Runnable;
+                s->Epoch++;
+                p.Trace?.Write(p, "kvm_inj_virq", $"IRQ 0x{vector:x}");
+                Delivery.External(s, (byte)vector);
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using System.Runtime.InteropServices;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Interpreter;
+
+/// <summary>
+/// A run of decoded instructions from one page (or one instruction that crosses into the next), followed in memory by its <see cref="Insn"/>s and a copy
+/// of its code bytes.
+/// </summary>
+/// <remarks>Valid until the arena of its <see cref="BlockCache"/> is reset, which happens between blocks on the processor's own thread.</remarks>
+[StructLayout(LayoutKind.Sequential)]
+public unsafe struct Block
+{
+    /// <summary>Linear address and fetch tag under which the block was last looked up.</summary>
+    public ulong Linear;
+    public ulong Tag;
+
+    /// <summary>Host address of the first byte: with <see cref="Mode"/>, the key of the block.</summary>
+    public byte* Host;
+
+    /// <summary>Host address of the second page's first byte, for an instruction that crosses into it.</summary>
+    public byte* Host2;
+    public uint* Version;
+    public uint* Version2;
+    public Block* NextInBucket;
+    public ModeKey Mode;
+    public uint SeenVersion;
+    public uint SeenVersion2;
+
+    /// <summary>Epoch of the processor when the bytes were last known to be those in memory.</summary>
+    public uint Epoch;
+    public ushort Count;
+    public ushort Bytes;
+
+    public static Insn* First(Block* b) => (Insn*)(b + 1);
+
+    /// <summary>The copy of the code bytes that the block was decoded from.</summary>
+    public static byte* Code(Block* b) => (byte*)(First(b) + b->Count);
+}

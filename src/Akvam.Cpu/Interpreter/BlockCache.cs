@@ -1,0 +1,337 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Akvam.Cpu.Events;
+using Akvam.Cpu.Memory;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Interpreter;
+
+/// <summary>
+/// The decoded code of one processor. Blocks are found by linear address through a direct-mapped table (a hit needs the same fetch tag, mode, page
+/// version and epoch), otherwise by host address through a hash table.
+/// </summary>
+/// <remarks>
+/// Valid because all of it belongs to one processor's thread; memory is one arena that is released as a whole. A block is used only after its page's
+/// version was compared, so a write to the page by anybody (CPU or device) makes it compare its bytes first.
+/// </remarks>
+public sealed unsafe class BlockCache : IDisposable
+{
+    private const int LookupBits = 12;
+    private const int BucketBits = 16;
+    private const int FetchEntries = 256;
+    private const nuint ArenaBytes = 48 << 20;
+    internal const int MaxInstructions = 48;
+    internal const int MaxBytes = 224;
+
+    private readonly Processor _processor;
+    private readonly BlockDecoder _decoder;
+    private readonly Block** _lookup;
+    private readonly Block** _buckets;
+    private readonly FetchEntry* _fetch;
+    private readonly byte* _arena;
+    private nuint _used;
+
+    internal BlockCache(Processor processor)
+    {
+        _processor = processor;
+        _decoder = new BlockDecoder(processor);
+        _lookup = (Block**)NativeMemory.AllocZeroed(1 << LookupBits, (nuint)sizeof(Block*));
+        _buckets = (Block**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(Block*));
+        _fetch = (FetchEntry*)NativeMemory.AllocZeroed(FetchEntries, (nuint)sizeof(FetchEntry));
+        _arena = (byte*)NativeMemory.Alloc(ArenaBytes);
+        ForgetLookups();
+    }
+
+    /// <summary>Translation of a page that code is fetched from.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct FetchEntry
+    {
+        /// <summary>Linear page and fetch tag.</summary>
+        public ulong Tag;
+        public byte* Host;
+        public uint* Version;
+    }
+
+    /// <summary>
+    /// The block at the current RIP; null: it cannot be fetched, the fault is set. A block whose page changed is compared with memory first.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal Block* Find(CpuState* s)
+    {
+        ulong linear = s->Rip + s->Cs.Base;
+        Block* b = *Slot(linear);
+        if (b != null && b->Linear == linear && b->Tag == s->CodeTag && b->Mode == s->Mode && b->SeenVersion == *b->Version && b->Epoch == s->Epoch)
+        {
+            return b;
+        }
+
+        return FindSlow(s);
+    }
+
+    /// <summary>Blocks of one page occupy one row of the table, so that a page can be forgotten quickly.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Block** Slot(ulong linear) => _lookup + (((linear >> 6) & 0xFC0) ^ ((linear ^ (linear >> 6)) & 0x3F));
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Block* FindSlow(CpuState* s)
+    {
+        bool code64 = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64;
+        ulong linear = code64 ? s->Rip : (uint)(s->Rip + s->Cs.Base);
+        ulong limit = code64 ? ulong.MaxValue : s->Cs.Limit;
+        if (s->Rip > limit || (code64 && !Canonical.Is(s, linear)))
+        {
+            Fault.Gp(s, 0);
+            return null;
+        }
+
+        if (!Fetch(s, linear, out FetchEntry page))
+        {
+            return null;
+        }
+
+        byte* host = page.Host + (linear & 4095);
+        bool limited = (s->Mode & ModeKey.CsLimited) != 0;
+        Block** bucket = Bucket(host, s->Mode);
+        for (Block* b = *bucket; b != null; b = b->NextInBucket)
+        {
+            if (b->Host != host || b->Mode != s->Mode)
+            {
+                continue;
+            }
+
+            if (limited && s->Rip + b->Bytes - 1 > limit)
+            {
+                // Decoded where CS was longer: decode again up to the limit.
+                Unlink(bucket, b);
+                break;
+            }
+
+            if (!IsCurrent(s, b, linear))
+            {
+                if (s->Abort == AbortReason.Fault && s->Fault.Vector == Vector.PF && _fetchFailed)
+                {
+                    return null;
+                }
+
+                Unlink(bucket, b);
+                break;
+            }
+
+            return Remember(s, b, linear);
+        }
+
+        if (_used + BlockDecoder.MaxBlockBytes > ArenaBytes)
+        {
+            Reset();
+            bucket = Bucket(host, s->Mode);
+        }
+
+        MarkAsCode(page.Version);
+        Block* made = _decoder.Decode(s, linear, page, limit, (Block*)(_arena + _used));
+        if (made == null)
+        {
+            return null;
+        }
+
+        _used += (nuint)(sizeof(Block) + (made->Count * sizeof(Insn)) + made->Bytes + 15) & ~(nuint)15;
+        made->NextInBucket = *bucket;
+        *bucket = made;
+        return Remember(s, made, linear);
+    }
+
+    private bool _fetchFailed;
+
+    /// <summary>True when memory still holds the bytes that the block was decoded from.</summary>
+    private bool IsCurrent(CpuState* s, Block* b, ulong linear)
+    {
+        _fetchFailed = false;
+        uint v = Volatile.Read(ref *b->Version);
+        int first = b->Bytes;
+        if (b->Host2 != null)
+        {
+            ulong second = (linear & ~4095ul) + 4096;
+            if (!Fetch(s, (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? second : (uint)second, out FetchEntry page2))
+            {
+                _fetchFailed = true;
+                return false;
+            }
+
+            first = (int)(4096 - (linear & 4095));
+            if (page2.Host != b->Host2)
+            {
+                return false;
+            }
+
+            uint v2 = Volatile.Read(ref *page2.Version);
+            if (!Same(b->Host2, Block.Code(b) + first, b->Bytes - first))
+            {
+                return false;
+            }
+
+            b->SeenVersion2 = v2;
+        }
+
+        if ((b->SeenVersion != v || b->Epoch != s->Epoch || b->Host2 != null) && !Same(b->Host, Block.Code(b), first))
+        {
+            return false;
+        }
+
+        b->SeenVersion = v;
+        b->Epoch = s->Epoch;
+        return true;
+    }
+
+    private static bool Same(byte* a, byte* b, int n) => new ReadOnlySpan<byte>(a, n).SequenceEqual(new ReadOnlySpan<byte>(b, n));
+
+    private Block* Remember(CpuState* s, Block* b, ulong linear)
+    {
+        // A block over two pages, or under a CS limit, is checked at every entry: it never matches in the table.
+        bool direct = b->Host2 == null && (s->Mode & ModeKey.CsLimited) == 0;
+        b->Linear = direct ? s->Rip + s->Cs.Base : 0;
+        b->Tag = direct ? s->CodeTag : ulong.MaxValue;
+        b->Epoch = s->Epoch;
+        *Slot(s->Rip + s->Cs.Base) = b;
+        return b;
+    }
+
+    /// <summary>From now on writes to the page raise its version: takes the page's write permission out of every TLB of the machine.</summary>
+    internal void MarkAsCode(uint* version)
+    {
+        if (Volatile.Read(ref *version) != 0)
+        {
+            return;
+        }
+
+        ProcessorGroup group = _processor.Group;
+        if (group.Processors.Length == 1)
+        {
+            *version = 1;
+            Track(_processor, version);
+            return;
+        }
+
+        nint v = (nint)version;
+        group.Exclusive(
+            () =>
+            {
+                Interlocked.CompareExchange(ref *(uint*)v, 1, 0);
+                foreach (Processor p in group.Processors)
+                {
+                    Track(p, (uint*)v);
+                }
+            },
+            _processor);
+    }
+
+    private static void Track(Processor p, uint* version)
+    {
+        CodeMap code = p.Group.Memory.Code;
+        TlbEntry* e = Mem.Entry(p.State, 0);
+        for (int n = 0; n < Mem.DtlbEntries; n++, e++)
+        {
+            if (e->Write == TlbEntry.Invalid)
+            {
+                continue;
+            }
+
+            ulong linear = (e->Write & ~4095ul) | ((ulong)n << 12);
+            if (code.VersionOf((byte*)(linear + e->Addend)) == version)
+            {
+                e->Tracked = e->Write;
+                e->Write = TlbEntry.Invalid;
+            }
+        }
+    }
+
+    /// <summary>Translates a page to fetch from; false: the fault is set.</summary>
+    internal bool Fetch(CpuState* s, ulong linear, out FetchEntry entry)
+    {
+        FetchEntry* e = _fetch + ((linear >> 12) & (FetchEntries - 1));
+        ulong tag = (linear & ~4095ul) | s->CodeTag;
+        if (e->Tag == tag)
+        {
+            entry = *e;
+            return true;
+        }
+
+        entry = default;
+        if (!PageWalker.Translate(s, linear, AccessKind.Execute, s->CodeTag & TlbTag.WhoMask, out PageWalk walk))
+        {
+            return false;
+        }
+
+        PhysicalMemory memory = _processor.Group.Memory;
+        MemorySlot? slot = memory.Find(s->InSmm, walk.Gpa);
+        if (slot == null)
+        {
+            // No RAM to execute from. KVM gives up emulating here; so do we.
+            s->Abort = AbortReason.NoCode;
+            return false;
+        }
+
+        if (walk.Large || walk.Huge)
+        {
+            _processor.Contexts.NoteLarge(linear, walk.Huge);
+        }
+
+        e->Tag = tag;
+        e->Host = slot.Host + ((walk.Gpa & ~4095ul) - slot.Gpa);
+        e->Version = memory.Code.VersionOf(e->Host);
+        entry = *e;
+        return true;
+    }
+
+    private Block** Bucket(byte* host, ModeKey mode)
+    {
+        ulong h = ((ulong)host ^ ((ulong)mode << 17)) * 0x9E37_79B9_7F4A_7C15;
+        return _buckets + (h >> (64 - BucketBits));
+    }
+
+    private static void Unlink(Block** bucket, Block* b)
+    {
+        for (Block** p = bucket; *p != null; p = &(*p)->NextInBucket)
+        {
+            if (*p == b)
+            {
+                *p = b->NextInBucket;
+                break;
+            }
+        }
+
+        // Nothing may find it through the lookup table either.
+        b->Tag = ulong.MaxValue;
+    }
+
+    /// <summary>Forgets what was looked up in one linear page (INVLPG).</summary>
+    internal void ForgetPage(ulong linear)
+    {
+        (_fetch + ((linear >> 12) & (FetchEntries - 1)))->Tag = ulong.MaxValue;
+        new Span<nint>(_lookup + ((linear >> 6) & 0xFC0), 64).Clear();
+    }
+
+    /// <summary>Forgets all translations of code addresses; decoded blocks stay.</summary>
+    internal void ForgetLookups()
+    {
+        new Span<nint>(_lookup, 1 << LookupBits).Clear();
+        for (int n = 0; n < FetchEntries; n++)
+        {
+            _fetch[n].Tag = ulong.MaxValue;
+        }
+    }
+
+    /// <summary>Drops everything: the arena is full, a memory slot went away, or CPUID changed.</summary>
+    internal void Reset()
+    {
+        ForgetLookups();
+        new Span<nint>(_buckets, 1 << BucketBits).Clear();
+        _used = 0;
+    }
+
+    public void Dispose()
+    {
+        NativeMemory.Free(_lookup);
+        NativeMemory.Free(_buckets);
+        NativeMemory.Free(_fetch);
+        NativeMemory.Free(_arena);
+    }
+}

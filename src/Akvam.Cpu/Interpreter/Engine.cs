@@ -1,0 +1,100 @@
+using System.Runtime.CompilerServices;
+using Akvam.Cpu.State;
+using Iced.Intel;
+
+namespace Akvam.Cpu.Interpreter;
+
+/// <summary>The interpreter's inner loop: block after block until a request, a fault, or the instruction limit.</summary>
+/// <remarks>Valid while its processor is in the guest: blocks and memory slots stay where they are between two looks at the requests.</remarks>
+internal static unsafe class Engine
+{
+    /// <summary>
+    /// Runs until <see cref="CpuState.Requests"/> is non-zero or <see cref="CpuState.StopAt"/> is near (<see cref="Flow.End"/>), or an instruction
+    /// was not completed (<see cref="Flow.Abort"/>). <see cref="CpuState.Rip"/> is then that of the next, or the aborted, instruction.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static Flow Run(CpuState* s, BlockCache cache)
+    {
+        while (Volatile.Read(ref s->Requests) == 0)
+        {
+            Block* b = cache.Find(s);
+            if (b == null)
+            {
+                return Flow.Abort;
+            }
+
+            uint count = b->Count;
+            if (s->StopAt - s->Retired < count)
+            {
+                return Flow.End;
+            }
+
+            Insn* first = Block.First(b);
+            Insn* i = first;
+            Insn* end = first + count;
+            Flow flow;
+            do
+            {
+                flow = i->Execute(s, i);
+                if (flow != Flow.Next)
+                {
+                    goto left;
+                }
+
+                i++;
+            }
+            while (i != end);
+            s->Retired += count;
+            s->Rip = (s->Rip + b->Bytes) & s->RipMask;
+            continue;
+
+        left:
+            if (flow == Flow.Jump)
+            {
+                s->Retired += (ulong)(i - first) + 1;
+                continue;
+            }
+
+            s->Retired += (ulong)(i - first);
+            if (flow == Flow.Abort)
+            {
+                s->Rip = i->RipOf(s);
+                return Flow.Abort;
+            }
+
+            s->Retired++;
+            s->Rip = i->NextRip(s);
+        }
+
+        return Flow.End;
+    }
+
+    /// <summary>Executes exactly one instruction.</summary>
+    public static Flow Step(CpuState* s, BlockCache cache, out Code code)
+    {
+        Block* b = cache.Find(s);
+        code = Code.INVALID;
+        if (b == null)
+        {
+            return Flow.Abort;
+        }
+
+        Insn* i = Block.First(b);
+        code = (Code)i->Code;
+        Flow flow = i->Execute(s, i);
+        switch (flow)
+        {
+            case Flow.Abort:
+                s->Rip = i->RipOf(s);
+                return flow;
+            case Flow.Jump:
+                break;
+            default:
+                s->Rip = i->NextRip(s);
+                break;
+        }
+
+        s->Retired++;
+        return flow;
+    }
+}

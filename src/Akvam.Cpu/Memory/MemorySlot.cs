@@ -1,0 +1,59 @@
+using System.Runtime.InteropServices;
+
+namespace Akvam.Cpu.Memory;
+
+/// <summary>A range of guest-physical memory and the host memory behind it.</summary>
+/// <remarks>Valid because the client keeps the host memory mapped until the slot is removed, which happens with all processors parked.</remarks>
+public sealed unsafe class MemorySlot : IDisposable
+{
+    private ulong* _dirty;
+
+    internal MemorySlot(int id, ulong gpa, ulong size, byte* host, bool readOnly, bool logDirty)
+    {
+        Id = id;
+        Gpa = gpa;
+        Size = size;
+        Host = host;
+        ReadOnly = readOnly;
+        if (logDirty)
+        {
+            _dirty = (ulong*)NativeMemory.AllocZeroed((nuint)DirtyWords, sizeof(ulong));
+        }
+    }
+
+    public int Id { get; }
+
+    public ulong Gpa { get; }
+
+    /// <summary>Bytes; a multiple of 4096.</summary>
+    public ulong Size { get; }
+
+    public byte* Host { get; }
+
+    public bool ReadOnly { get; }
+
+    public bool LogsDirty => _dirty != null;
+
+    /// <summary>64-bit words of the dirty bitmap.</summary>
+    public int DirtyWords => (int)((Size / 4096 + 63) / 64);
+
+    /// <summary>Bitmap of written pages, one bit a page; null when not logged. Changed with Interlocked.</summary>
+    public ulong* Dirty => _dirty;
+
+    public bool Contains(ulong gpa) => gpa - Gpa < Size;
+
+    public void MarkDirty(ulong gpa)
+    {
+        if (_dirty != null)
+        {
+            ulong page = (gpa - Gpa) >> 12;
+            Interlocked.Or(ref _dirty[page >> 6], 1ul << (int)(page & 63));
+        }
+    }
+
+    public void Dispose()
+    {
+        NativeMemory.Free(_dirty);
+        _dirty = null;
+    }
+}

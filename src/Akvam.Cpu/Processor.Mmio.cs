@@ -1,0 +1,31 @@
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu;
+
+/// <remarks>Valid as long as the processor is not disposed.</remarks>
+public sealed unsafe partial class Processor
+{
+    /// <summary>Reads where there is no RAM. False: user space has to supply the data, the instruction is aborted and executed again afterwards.</summary>
+    internal bool ReadMmio(ulong gpa, Span<byte> data)
+    {
+        if (Bus.ReadMmio(gpa, data))
+        {
+            return true;
+        }
+
+        State->Abort = AbortReason.UserExit;
+        return false;
+    }
+
+    /// <summary>Writes where there is no writable RAM; what nobody inside takes is left for user space, after the instruction.</summary>
+    internal Flow WriteMmio(ulong gpa, ReadOnlySpan<byte> data)
+    {
+        if (Bus.WriteMmio(gpa, data))
+        {
+            return Flow.Next;
+        }
+
+        Post(State, Request.UserExit);
+        return Flow.End;
+    }
+}

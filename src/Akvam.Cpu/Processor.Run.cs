@@ -1,0 +1,180 @@
+using Akvam.Cpu.Events;
+using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.State;
+using Iced.Intel;
+
+namespace Akvam.Cpu;
+
+/// <remarks>Valid as long as the processor is not disposed; one thread at a time runs it.</remarks>
+public sealed unsafe partial class Processor
+{
+    private const uint SingleStepBit = 1 << 14;
+
+    /// <summary>Exceptions that come back as <see cref="RunResult.Debug"/> instead of being delivered, one bit a vector.</summary>
+    public uint InterceptedExceptions { get; set; }
+
+    /// <summary>Come back after every instruction.</summary>
+    public bool SingleStep { get; set; }
+
+    /// <summary>Executes guest code until something needs the caller, or <paramref name="limit"/> more instructions are retired.</summary>
+    public RunResult Run(ulong limit = ulong.MaxValue)
+    {
+        CpuState* s = State;
+        s->StopAt = limit > ulong.MaxValue - s->Retired ? ulong.MaxValue : s->Retired + limit;
+
+        // User space may have changed memory behind our back: cached blocks are compared with it before they run again.
+        s->Epoch++;
+        Group.Enter(this);
+        try
+        {
+            return Loop(s);
+        }
+        finally
+        {
+            Group.Leave(this);
+        }
+    }
+
+    private RunResult Loop(CpuState* s)
+    {
+        while (true)
+        {
+            var requests = (Request)Interlocked.Exchange(ref s->Requests, 0);
+            if (requests != 0 && Serve(s, requests) is { } result)
+            {
+                return result;
+            }
+
+            EventInjector.Inject(this, s);
+            if ((requests & Request.Kick) != 0)
+            {
+                return RunResult.Kicked;
+            }
+
+            if (s->TripleFault != 0)
+            {
+                s->TripleFault = 0;
+                return RunResult.Shutdown;
+            }
+
+            if (s->Activity != Activity.Runnable)
+            {
+                return s->Activity == Activity.Halted ? RunResult.Halted : RunResult.Waiting;
+            }
+
+            if (s->Retired >= s->StopAt)
+            {
+                return RunResult.Limit;
+            }
+
+            Flow flow = IsCareful(s) ? StepCarefully(s) : Engine.Run(s, Blocks);
+            if (flow == Flow.Abort)
+            {
+                if (Aborted(s) is { } abort)
+                {
+                    return abort;
+                }
+            }
+            else if (SingleStep)
+            {
+                return RunResult.Debug;
+            }
+        }
+    }
+
+    /// <summary>One instruction at a time: traps and shadows end after exactly one, and the last few before the limit are counted.</summary>
+    private bool IsCareful(CpuState* s) =>
+        s->Shadow != 0 || (s->SystemFlags & (Rflags.TF | Rflags.RF)) != 0 || s->CodeBreakpoints != 0 || s->DataBreakpoints != 0 || SingleStep
+        || s->StopAt - s->Retired < BlockCache.MaxInstructions;
+
+    private RunResult? Serve(CpuState* s, Request requests)
+    {
+        if ((requests & Request.Park) != 0)
+        {
+            Group.Leave(this);
+            Group.Enter(this);
+        }
+
+        if ((requests & Request.FlushTlb) != 0)
+        {
+            Memory.TlbControl.FlushAll(s);
+        }
+
+        if ((requests & Request.UserExit) != 0)
+        {
+            Post(s, requests & ~(Request.UserExit | Request.Park | Request.FlushTlb));
+            return RunResult.UserExit;
+        }
+
+        return null;
+    }
+
+    private RunResult? Aborted(CpuState* s)
+    {
+        switch (s->Abort)
+        {
+            case AbortReason.Fault:
+                if (((InterceptedExceptions >> (int)s->Fault.Vector) & 1) != 0)
+                {
+                    return RunResult.Debug;
+                }
+
+                Trace?.Write(this, "kvm_inj_exception", $"{s->Fault.Vector} (0x{s->Fault.ErrorCode:x})");
+                s->Epoch++;
+                Delivery.Fault(s);
+                return null;
+            case AbortReason.UserExit:
+                return RunResult.UserExit;
+            case AbortReason.NoCode:
+                return RunResult.NoCode;
+            default:
+                return null;
+        }
+    }
+
+    private Flow StepCarefully(CpuState* s)
+    {
+        if (s->CodeBreakpoints != 0 && (s->SystemFlags & Rflags.RF) == 0)
+        {
+            uint hit = Breakpoints.MatchCode(s, s->Rip + s->Cs.Base);
+            if (hit != 0)
+            {
+                // An instruction breakpoint is a fault: it comes before the instruction. [SDM3 18.3.1.1]
+                s->Fault = new FaultRecord { Vector = Akvam.Cpu.State.Vector.DB, Payload = hit };
+                s->Abort = AbortReason.Fault;
+                return Flow.Abort;
+            }
+        }
+
+        bool trap = (s->SystemFlags & Rflags.TF) != 0;
+        bool resume = (s->SystemFlags & Rflags.RF) != 0;
+        InterruptShadow shadow = s->Shadow;
+        s->Shadow = InterruptShadow.None;
+        Flow flow = Engine.Step(s, Blocks, out Code code);
+        if (flow == Flow.Abort)
+        {
+            if (s->Abort != AbortReason.Fault)
+            {
+                s->Shadow = shadow;
+            }
+
+            return flow;
+        }
+
+        bool isReturn = code is Code.Iretw or Code.Iretd or Code.Iretq;
+        if (resume && !isReturn)
+        {
+            s->SystemFlags &= ~Rflags.RF;
+        }
+
+        if (trap && !IsSoftwareInterrupt(code))
+        {
+            s->PendingDebug |= SingleStepBit;
+        }
+
+        return flow;
+    }
+
+    /// <summary>These clear TF on their way into the handler, so there is no trap after them. [SDM3 18.3.1.4]</summary>
+    private static bool IsSoftwareInterrupt(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1;
+}
