@@ -6,26 +6,8 @@ namespace Akvam.Cpu;
 public sealed unsafe partial class Processor
 {
     /// <summary>Reads where there is no RAM. False: user space has to supply the data, the instruction is aborted and executed again afterwards.</summary>
-    internal bool ReadMmio(ulong gpa, Span<byte> data)
-    {
-        if (Bus.ReadMmio(gpa, data))
-        {
-            return true;
-        }
-
-        State->Abort = AbortReason.UserExit;
-        return false;
-    }
+    internal bool ReadMmio(ulong gpa, Span<byte> data) => Pending.ReadMmio(State, gpa, data);
 
     /// <summary>Writes where there is no writable RAM; what nobody inside takes is left for user space, after the instruction.</summary>
-    internal Flow WriteMmio(ulong gpa, ReadOnlySpan<byte> data)
-    {
-        if (Bus.WriteMmio(gpa, data))
-        {
-            return Flow.Next;
-        }
-
-        Post(State, Request.UserExit);
-        return Flow.End;
-    }
+    internal Flow WriteMmio(ulong gpa, ReadOnlySpan<byte> data) => Pending.WriteMmio(State, gpa, data) ? Flow.End : Flow.Next;
 }

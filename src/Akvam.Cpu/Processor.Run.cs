@@ -37,6 +37,16 @@ public sealed unsafe partial class Processor
 
     private RunResult Loop(CpuState* s)
     {
+        if (Pending.MoveNext())
+        {
+            return RunResult.UserExit;
+        }
+
+        if (Pending.IsReplay && Replay(s) is { } again)
+        {
+            return again;
+        }
+
         while (true)
         {
             var requests = (Request)Interlocked.Exchange(ref s->Requests, 0);
@@ -82,6 +92,19 @@ public sealed unsafe partial class Processor
         }
     }
 
+    /// <summary>User space answered a read: the instruction that asked goes first, before any event.</summary>
+    private RunResult? Replay(CpuState* s)
+    {
+        Flow flow = StepCarefully(s);
+        if (flow == Flow.Abort && s->Abort == AbortReason.UserExit)
+        {
+            return Pending.MoveNext() ? RunResult.UserExit : RunResult.Kicked;
+        }
+
+        Pending.Retire();
+        return flow == Flow.Abort ? Aborted(s) : SingleStep ? RunResult.Debug : null;
+    }
+
     /// <summary>One instruction at a time: traps and shadows end after exactly one, and the last few before the limit are counted.</summary>
     private bool IsCareful(CpuState* s) =>
         s->Shadow != 0 || (s->SystemFlags & (Rflags.TF | Rflags.RF)) != 0 || s->CodeBreakpoints != 0 || s->DataBreakpoints != 0 || SingleStep
@@ -100,7 +123,7 @@ public sealed unsafe partial class Processor
             Memory.TlbControl.FlushAll(s);
         }
 
-        if ((requests & Request.UserExit) != 0)
+        if ((requests & Request.UserExit) != 0 && Pending.MoveNext())
         {
             Post(s, requests & ~(Request.UserExit | Request.Park | Request.FlushTlb));
             return RunResult.UserExit;
@@ -124,7 +147,7 @@ public sealed unsafe partial class Processor
                 Delivery.Fault(s);
                 return null;
             case AbortReason.UserExit:
-                return RunResult.UserExit;
+                return Pending.MoveNext() ? RunResult.UserExit : null;
             case AbortReason.NoCode:
                 return RunResult.NoCode;
             default:
