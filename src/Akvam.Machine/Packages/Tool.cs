@@ -1,0 +1,62 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Text;
+
+namespace Akvam.Machine.Packages;
+
+/// <summary>Runs programs of the host.</summary>
+internal static class Tool
+{
+    /// <summary>Where a program is, or null.</summary>
+    public static string? Find(string name)
+    {
+        foreach (string folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string path = Path.Combine(folder, name);
+            if (File.Exists(path))
+            {
+                return path;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Runs a program to its end, in English, with nothing on its standard input.</summary>
+    public static ToolResult Run(string program, string[] arguments, string folder, Action<string> onLine)
+    {
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        start.Environment["LC_ALL"] = "C";
+        start.Environment["DEBIAN_FRONTEND"] = "noninteractive";
+        var errors = new StringBuilder();
+        try
+        {
+            using var process = new Process { StartInfo = start };
+            process.OutputDataReceived += (_, e) =>
+            {
+                if (e.Data is not null)
+                {
+                    onLine(e.Data);
+                }
+            };
+            process.ErrorDataReceived += (_, e) => errors.AppendLine(e.Data);
+            process.Start();
+            process.StandardInput.Close();
+            process.BeginOutputReadLine();
+            process.BeginErrorReadLine();
+            process.WaitForExit();
+            return new ToolResult(process.ExitCode, errors.ToString());
+        }
+        catch (Win32Exception e)
+        {
+            return new ToolResult(127, $"{program}: {e.Message}");
+        }
+    }
+}
