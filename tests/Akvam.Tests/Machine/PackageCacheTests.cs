@@ -11,9 +11,9 @@ public sealed class PackageCacheTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Theory]
-    [InlineData("/x/cache", "/home/u", "/x/cache/akvam")]
-    [InlineData("", "/home/u", "/home/u/.cache/akvam")]
-    [InlineData("relative", "/home/u", "/home/u/.cache/akvam")]
+    [InlineData("/x/cache", "/somewhere/u", "/x/cache/akvam")]
+    [InlineData("", "/somewhere/u", "/somewhere/u/.cache/akvam")]
+    [InlineData("relative", "/somewhere/u", "/somewhere/u/.cache/akvam")]
     public void TheFolderFollowsXdg(string xdg, string home, string expected)
     {
         Assert.Equal(expected, PackageCache.DefaultFolder(name => name == "XDG_CACHE_HOME" ? xdg : home));
