@@ -76,6 +76,20 @@ public static unsafe class LazyFlags
         s->FlagAux = Carries(carry, overflow) | (adjust ? 8ul : 0);
     }
 
+    /// <summary>SF, ZF and PF of the result, with CF and OF given as 0 or 1; AF is clear.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SetResult<T>(CpuState* s, T result, ulong carry, ulong overflow)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        s->FlagResult = SignExtend(result);
+        s->FlagAux = (carry << 63) | ((carry ^ overflow) << 62);
+    }
+
+    /// <summary>Sets CF and OF alone, given as 0 or 1 (rotates).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SetCarryOverflow(CpuState* s, ulong carry, ulong overflow) =>
+        s->FlagAux = (s->FlagAux & ~0xC000_0000_0000_0000) | (carry << 63) | ((carry ^ overflow) << 62);
+
     private static ulong Carries(bool carry, bool overflow) => (carry ? 1ul << 63 : 0) | (carry != overflow ? 1ul << 62 : 0);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,6 +14,17 @@ public static unsafe class Isa
     {
         var b = new IsaBuilder();
         Alu.Register(b);
+        Move.Register(b);
+        Conditional.Register(b);
+        Branch.Register(b);
+        Unary.Register(b);
+        Shift.Register(b);
+        ShiftDouble.Register(b);
+        MulDiv.Register(b);
+        PushPop.Register(b);
+        FlagOps.Register(b);
+        Exchange.Register(b);
+        BitTest.Register(b);
         return b.Rows;
     }
 }
