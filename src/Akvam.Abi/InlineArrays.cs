@@ -95,13 +95,6 @@ public struct U8x36
     private byte _element0;
 }
 
-/// <summary>56 bytes in place.</summary>
-[InlineArray(56)]
-public struct U8x56
-{
-    private byte _element0;
-}
-
 /// <summary>64 bytes in place.</summary>
 [InlineArray(64)]
 public struct U8x64

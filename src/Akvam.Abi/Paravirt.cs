@@ -26,16 +26,6 @@ public struct kvm_clock_pairing
     public U32x9 pad;
 }
 
-/// <summary>Guest area of MSR_KVM_ASYNC_PF_EN. [KVM msr.rst]</summary>
-[StructLayout(LayoutKind.Sequential)]
-public struct kvm_vcpu_pv_apf_data
-{
-    public uint flags;
-    public uint token;
-    public U8x56 pad;
-    public uint enabled;
-}
-
 /// <summary>
 /// kvmclock of one vCPU, at the address in MSR_KVM_SYSTEM_TIME_NEW; 32 bytes. Time in nanoseconds is
 /// <c>system_time + (((tsc - tsc_timestamp) shifted left by tsc_shift) * tsc_to_system_mul >> 32)</c>. [KVM msr.rst]
