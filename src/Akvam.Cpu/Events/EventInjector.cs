@@ -12,6 +12,16 @@ internal static unsafe class EventInjector
 {
     public static void Inject(Processor p, CpuState* s)
     {
+        if (s->Delivering.Kind != EventKind.None)
+        {
+            // An event that is half-way through the IDT, or that user space put there, comes before all others.
+            Delivery.Resume(s);
+            if (s->Delivering.Kind != EventKind.None)
+            {
+                return;
+            }
+        }
+
         if (s->SmiPending != 0 && s->InSmm == 0 && s->Gif != 0 && s->Activity is Activity.Runnable or Activity.Halted)
         {
             s->SmiPending = 0;

@@ -136,6 +136,18 @@ public unsafe struct CpuState
     /// <summary>Why the last instruction was aborted.</summary>
     public AbortReason Abort;
 
+    /// <summary>
+    /// The event whose delivery began and did not end: what nested SVM reports in EXITINTINFO and KVM as injected. Outside a delivery its kind is
+    /// None, unless user space has to supply data first; then <see cref="Events.Delivery.Resume"/> begins it again.
+    /// </summary>
+    public EventRecord Delivering;
+
+    /// <summary>
+    /// Asked before each event while <see cref="GuestMode"/> is set (null: nobody asks): true when it made a #VMEXIT of the event, which is then
+    /// not delivered. While it runs, <see cref="Delivering"/> is still the event whose delivery raised this one.
+    /// </summary>
+    public delegate*<CpuState*, EventRecord*, bool> InterceptEvent;
+
     /// <summary>DR6 bits of debug traps to report after the current instruction (BS, B0-B3, BT).</summary>
     public uint PendingDebug;
 

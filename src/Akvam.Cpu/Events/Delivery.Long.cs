@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Akvam.Cpu.Memory;
+using Akvam.Cpu.Semantics;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Events;
+
+internal static unsafe partial class Delivery
+{
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Gate64
+    {
+        public ulong Low;
+        public uint OffsetHigh;
+        public uint Reserved;
+    }
+
+    /// <summary>Long mode: 16-byte gates, SS:RSP always pushed, the stack aligned to 16, IST. [SDM3 6.14] [APM2 8.9]</summary>
+    [SkipLocalsInit]
+    private static Flow Long(CpuState* s, EventRecord* e, ulong returnRip)
+    {
+        uint offset = (uint)e->Vector * 16;
+        if (offset + 15 > s->IdtLimit)
+        {
+            return Events.Fault.Gp(s, IdtError(e));
+        }
+
+        if (!Mem.LoadSystem(s, s->IdtBase + offset, out Gate64 raw))
+        {
+            return Flow.Abort;
+        }
+
+        var gate = new Descriptor(raw.Low);
+        if (!gate.IsSystem || gate.Type is not (Descriptor.InterruptGate or Descriptor.TrapGate) || (ChecksGateDpl(e) && gate.Dpl < s->Cpl))
+        {
+            return Events.Fault.Gp(s, IdtError(e));
+        }
+
+        if (!gate.IsPresent)
+        {
+            return Events.Fault.Np(s, IdtError(e));
+        }
+
+        uint ext = Ext(e);
+        ushort selector = gate.GateSelector;
+        if (!CheckHandler(s, selector, ext, out Descriptor code))
+        {
+            return Flow.Abort;
+        }
+
+        if (!code.IsLong || code.IsBig)
+        {
+            return Events.Fault.Gp(s, (selector & 0xFFFCu) | ext);
+        }
+
+        int cpl = code.IsConforming ? s->Cpl : code.Dpl;
+        bool inner = cpl < s->Cpl;
+        ulong rip = gate.GateOffset | ((ulong)raw.OffsetHigh << 32);
+        ulong rsp = s->Gpr[Register.Rsp];
+        if (gate.GateIst != 0)
+        {
+            if (!TaskState.LongStack(s, 0x1C + (gate.GateIst * 8), ext, out rsp))
+            {
+                return Flow.Abort;
+            }
+        }
+        else if (inner && !TaskState.LongStack(s, 4 + (cpl * 8), ext, out rsp))
+        {
+            return Flow.Abort;
+        }
+
+        if (!Canonical.Is(s, rip))
+        {
+            return Events.Fault.Gp(s, ext);
+        }
+
+        Unsafe.SkipInit(out StackFrame frame);
+        frame.BeginLong(s, rsp & ~15ul, cpl);
+        frame.Push(s->Ss.Selector);
+        frame.Push(s->Gpr[Register.Rsp]);
+        frame.Push(FlagsImage(s, e));
+        frame.Push(s->Cs.Selector);
+        frame.Push(returnRip);
+        if (e->HasErrorCode)
+        {
+            frame.Push(e->ErrorCode);
+        }
+
+        if (!DescriptorTable.SetAccessed(s, selector, code) || frame.Commit(s, ext) == Flow.Abort)
+        {
+            return Flow.Abort;
+        }
+
+        s->Cs = code.ToRegister((ushort)((selector & ~3) | cpl));
+        if (inner)
+        {
+            // A change of level leaves a null SS whose RPL is the new CPL. [SDM3 6.14.4]
+            s->Ss = Segments.Null(in s->Ss, (ushort)cpl);
+        }
+
+        s->Gpr[Register.Rsp] = frame.Pointer;
+        Enter(s, gate, cpl, rip);
+        return Flow.Jump;
+    }
+}
