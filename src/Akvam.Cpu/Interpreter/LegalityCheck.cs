@@ -26,7 +26,7 @@ internal static unsafe class LegalityCheck
             return &IllegalInstruction.Undefined;
         }
 
-        if (!p.OffersInstruction(instruction.Code))
+        if ((l & Legality.Hint) == 0 && !p.OffersInstruction(instruction.Code))
         {
             return &IllegalInstruction.Undefined;
         }

@@ -94,7 +94,7 @@ internal static unsafe class OperandFiller
             i->Index = index == Register.None ? State.Register.ZeroOffset : vsib ? (byte)(index.GetNumber()) : GprOffset(index);
             i->Scale = (byte)System.Numerics.BitOperations.TrailingZeroCount(x.MemoryIndexScale);
             size = AddressSize(x, b, vsib ? Register.None : index);
-            if (b == Register.None && index == Register.None && x.MemoryDisplSize == 8)
+            if (x.Code is >= Code.Mov_AL_moffs8 and <= Code.Mov_moffs64_RAX)
             {
                 i->Imm = x.MemoryDisplacement64;
                 i->Disp = 0;

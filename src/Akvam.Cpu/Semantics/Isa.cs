@@ -25,6 +25,11 @@ public static unsafe class Isa
         FlagOps.Register(b);
         Exchange.Register(b);
         BitTest.Register(b);
+        BitScan.Register(b);
+        Bmi.Register(b);
+        Bcd.Register(b);
+        StringOps.Register(b);
+        Misc.Register(b);
         return b.Rows;
     }
 }

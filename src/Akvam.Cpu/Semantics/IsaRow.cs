@@ -85,6 +85,9 @@ public enum Legality
     /// <summary>#UD unless EFER.SCE.</summary>
     Sce = 1 << 15,
 
+    /// <summary>Does nothing where its CPUID feature is missing (the NOP space): the feature is not looked at.</summary>
+    Hint = 1 << 16,
+
     /// <summary>#UD unless EFER.LMA or a vendor that has SYSCALL in legacy mode: reserved for SYSCALL, SYSRET.</summary>
     ProtectedOrReal = 0,
 }
