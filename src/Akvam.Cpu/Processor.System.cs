@@ -1,4 +1,5 @@
 using Akvam.Cpu.Cpuid;
+using Akvam.Cpu.Msr;
 using Iced.Intel;
 
 namespace Akvam.Cpu;
@@ -8,6 +9,9 @@ public sealed partial class Processor
 {
     /// <summary>The guest's CPUID table.</summary>
     public GuestCpuid Cpuid { get; } = new();
+
+    /// <summary>The model-specific registers.</summary>
+    public MsrFile Msrs { get; } = new();
 
     /// <summary>Accesses that user space has to serve.</summary>
     public PendingAccess Pending { get; } = new();
