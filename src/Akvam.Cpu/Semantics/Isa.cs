@@ -1,3 +1,4 @@
+using Akvam.Cpu.Semantics.Supervisor;
 using Iced.Intel;
 
 namespace Akvam.Cpu.Semantics;
@@ -30,6 +31,7 @@ public static unsafe class Isa
         Bcd.Register(b);
         StringOps.Register(b);
         Misc.Register(b);
+        SupervisorFamily.Register(b);
         return b.Rows;
     }
 }

@@ -1,0 +1,135 @@
+using Akvam.Cpu.Cpuid;
+using Akvam.Cpu.Events;
+using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.State;
+using Iced.Intel;
+
+namespace Akvam.Cpu.Semantics.Supervisor;
+
+/// <summary>CPUID, RDMSR, WRMSR, RDTSC, RDTSCP, RDPID, RDPMC. [APM3 CPUID] [APM3 RDMSR] [APM3 RDTSC] [APM3 RDPMC]</summary>
+/// <remarks>Valid because handlers get the state and instruction of the block that the engine is running.</remarks>
+internal static unsafe class Identification
+{
+    private const int Rax = State.Register.Rax, Rcx = State.Register.Rcx, Rdx = State.Register.Rdx, Rbx = State.Register.Rbx;
+
+    private static Flow Cpuid(CpuState* s, Insn* i)
+    {
+        Processor p = Processor.Of(s);
+        if (s->Cpl != 0 && p.Msrs.CpuidFaulting)
+        {
+            return Fault.Gp(s, 0);
+        }
+
+        CpuidEntry e = p.Cpuid.Query(s, (uint)s->Gpr[Rax], (uint)s->Gpr[Rcx]);
+        s->Gpr[Rax] = e.Eax;
+        s->Gpr[Rbx] = e.Ebx;
+        s->Gpr[Rcx] = e.Ecx;
+        s->Gpr[Rdx] = e.Edx;
+        return Flow.Next;
+    }
+
+    private static Flow Rdmsr(CpuState* s, Insn* i)
+    {
+        Processor p = Processor.Of(s);
+        uint index = (uint)s->Gpr[Rcx];
+        MsrAccess access = p.Msrs.Read(s, index, out ulong value);
+        if (access == MsrAccess.UserExit)
+        {
+            if (p.Pending.AccessMsr(s, PendingKind.MsrRead, index, ref value) is not { } ok)
+            {
+                return Flow.Abort;
+            }
+
+            access = ok ? MsrAccess.Done : MsrAccess.Fault;
+        }
+
+        if (access == MsrAccess.Fault)
+        {
+            return Fault.Gp(s, 0);
+        }
+
+        SetEdxEax(s, value);
+        return Flow.Next;
+    }
+
+    private static Flow Wrmsr(CpuState* s, Insn* i)
+    {
+        Processor p = Processor.Of(s);
+        uint index = (uint)s->Gpr[Rcx];
+        ulong value = EdxEax(s);
+        MsrAccess access = p.Msrs.Write(s, index, value);
+        if (access == MsrAccess.UserExit)
+        {
+            if (p.Pending.AccessMsr(s, PendingKind.MsrWrite, index, ref value) is not { } ok)
+            {
+                return Flow.Abort;
+            }
+
+            access = ok ? MsrAccess.Done : MsrAccess.Fault;
+        }
+
+        return access == MsrAccess.Fault ? Fault.Gp(s, 0) : Flow.End;
+    }
+
+    private static bool TimeIsPrivileged(CpuState* s) => s->Cpl != 0 && (s->Cr4 & Cr4.TSD) != 0;
+
+    private static Flow Rdtsc(CpuState* s, Insn* i)
+    {
+        if (TimeIsPrivileged(s))
+        {
+            return Fault.Gp(s, 0);
+        }
+
+        SetEdxEax(s, Processor.Of(s).Bus.ReadTsc() + s->TscOffset);
+        return Flow.Next;
+    }
+
+    private static Flow Rdtscp(CpuState* s, Insn* i)
+    {
+        Flow flow = Rdtsc(s, i);
+        if (flow == Flow.Next)
+        {
+            s->Gpr[Rcx] = (uint)s->TscAux;
+        }
+
+        return flow;
+    }
+
+    private static Flow Rdpid(CpuState* s, Insn* i)
+    {
+        Operand.Set(s, i->R0, (ulong)(uint)s->TscAux);
+        return Flow.Next;
+    }
+
+    /// <summary>Four counters that count nothing, as their MSRs say.</summary>
+    private static Flow Rdpmc(CpuState* s, Insn* i)
+    {
+        if ((s->Cpl != 0 && (s->Cr4 & Cr4.PCE) == 0) || (uint)s->Gpr[Rcx] > 3)
+        {
+            return Fault.Gp(s, 0);
+        }
+
+        SetEdxEax(s, 0);
+        return Flow.Next;
+    }
+
+    private static ulong EdxEax(CpuState* s) => (s->Gpr[Rdx] << 32) | (uint)s->Gpr[Rax];
+
+    private static void SetEdxEax(CpuState* s, ulong value)
+    {
+        s->Gpr[Rax] = (uint)value;
+        s->Gpr[Rdx] = value >> 32;
+    }
+
+    internal static void Register(IsaBuilder b)
+    {
+        b.Add(Code.Cpuid, &Cpuid);
+        b.Add(Code.Rdmsr, &Rdmsr, legality: Legality.Cpl0);
+        b.Add(Code.Wrmsr, &Wrmsr, legality: Legality.Cpl0 | Legality.EndsBlock);
+        b.Add(Code.Rdtsc, &Rdtsc);
+        b.Add(Code.Rdtscp, &Rdtscp);
+        b.Add(Code.Rdpid_r32, &Rdpid);
+        b.Add(Code.Rdpid_r64, &Rdpid);
+        b.Add(Code.Rdpmc, &Rdpmc);
+    }
+}

@@ -1,0 +1,14 @@
+namespace Akvam.Cpu.Semantics.Supervisor;
+
+/// <summary>The instructions around system registers, ports and System Management Mode.</summary>
+internal static class SupervisorFamily
+{
+    internal static void Register(IsaBuilder b)
+    {
+        ControlMoves.Register(b);
+        Identification.Register(b);
+        Maintenance.Register(b);
+        StateBits.Register(b);
+        PortIo.Register(b);
+    }
+}
