@@ -62,6 +62,17 @@ public sealed class NativeLayoutTests
     }
 
     [Fact]
+    public void Exceptions_are_about_things_that_exist()
+    {
+        HashSet<string> facts = AbiAssembly.GetExportedTypes()
+            .SelectMany(type => AbiReflection.IsNativeName(type.Name) && !type.IsNested ? AbiReflection.LayoutFacts(type) : AbiReflection.ConstantFacts(type))
+            .Select(fact => fact.Key[(fact.Key.IndexOf(':', StringComparison.Ordinal) + 1)..])
+            .ToHashSet();
+
+        Assert.Subset(facts, AbiExceptions.LaterConstants.Keys.Concat(AbiExceptions.LaterLayouts.Keys).Concat(AbiExceptions.NotExported).ToHashSet());
+    }
+
+    [Fact]
     public void A_wrong_layout_is_found()
     {
         List<AbiFact> facts = AbiReflection.LayoutFacts(typeof(Wrong.kvm_dtable)).Concat(AbiReflection.LayoutFacts(typeof(Wrong.kvm_clock_data))).ToList();

@@ -25,6 +25,8 @@ internal static class TypeRules
 
     /// <summary>Classes that are neither sealed nor static nor abstract, and that nothing derives from.</summary>
     public static IEnumerable<string> Unsealed(IReadOnlyCollection<Type> types) =>
-        types.Where(type => type is { IsClass: true, IsSealed: false, IsAbstract: false } && !types.Any(other => other.BaseType == type))
+        types.Where(type => type is { IsClass: true, IsSealed: false, IsAbstract: false } && !types.Any(other => Definition(other.BaseType) == type))
             .Select(type => $"{type.FullName}: not sealed");
+
+    private static Type? Definition(Type? type) => type is { IsGenericType: true } ? type.GetGenericTypeDefinition() : type;
 }

@@ -29,7 +29,7 @@ public sealed class TypeTests
 
     [Fact]
     public void An_unsealed_class_is_found() =>
-        Assert.Equal($"{typeof(Open).FullName}: not sealed", Assert.Single(TypeRules.Unsealed([typeof(Open), typeof(Base), typeof(Derived), typeof(WithState)])));
+        Assert.Equal($"{typeof(Open).FullName}: not sealed", Assert.Single(TypeRules.Unsealed([typeof(Open), typeof(Base<>), typeof(Derived), typeof(WithState)])));
 
     private static class WithState
     {
@@ -50,7 +50,7 @@ public sealed class TypeTests
 
     private class Open;
 
-    private class Base;
+    private class Base<T>;
 
-    private sealed class Derived : Base;
+    private sealed class Derived : Base<int>;
 }
