@@ -190,7 +190,7 @@ public sealed unsafe partial class Processor
             s->SystemFlags &= ~Rflags.RF;
         }
 
-        if (trap && !IsSoftwareInterrupt(code))
+        if (trap && !IsSoftwareInterrupt(code) && (code != Code.Syscall || (s->SystemFlags & Rflags.TF) != 0))
         {
             s->PendingDebug |= SingleStepBit;
         }

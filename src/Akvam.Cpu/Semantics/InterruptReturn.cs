@@ -204,7 +204,7 @@ internal static unsafe class InterruptReturn
         }
 
         LazyFlags.Write(s, image);
-        s->Gpr[Register.Rsp] = slots[0];
+        s->Gpr[State.Register.Rsp] = slots[0];
         s->Ss = Segments.Virtual8086((ushort)slots[1]);
         s->Es = Segments.Virtual8086((ushort)slots[2]);
         s->Ds = Segments.Virtual8086((ushort)slots[3]);

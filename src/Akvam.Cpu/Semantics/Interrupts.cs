@@ -29,7 +29,10 @@ internal static unsafe class Interrupts
         return Delivery.Software(s, (Vector)vector, EventKind.Software, i->RipOf(s), i->NextRip(s));
     }
 
-    private static Flow Int3(CpuState* s, Insn* i) => Delivery.Software(s, Vector.BP, EventKind.SoftwareException, i->RipOf(s), i->NextRip(s));
+    /// <summary>A debugger's own breakpoints come back to it before the guest sees anything. [KVM 4.87]</summary>
+    private static Flow Int3(CpuState* s, Insn* i) => ((Processor.Of(s).InterceptedExceptions >> (int)Vector.BP) & 1) != 0
+        ? Fault.Raise(s, Vector.BP)
+        : Delivery.Software(s, Vector.BP, EventKind.SoftwareException, i->RipOf(s), i->NextRip(s));
 
     private static Flow Int1(CpuState* s, Insn* i) => Delivery.Software(s, Vector.DB, EventKind.Icebp, i->RipOf(s), i->NextRip(s));
 

@@ -32,6 +32,12 @@ public static unsafe class Isa
         StringOps.Register(b);
         Misc.Register(b);
         SupervisorFamily.Register(b);
+        SegmentMoves.Register(b);
+        SystemSegments.Register(b);
+        SegmentQueries.Register(b);
+        FarControl.Register(b);
+        SystemCalls.Register(b);
+        Interrupts.Register(b);
         return b.Rows;
     }
 }

@@ -1,5 +1,4 @@
 using System.Numerics;
-using Akvam.Cpu.Events;
 using Akvam.Cpu.Flags;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;

@@ -22,7 +22,7 @@ internal static unsafe class SystemCalls
         {
             ulong flags = LazyFlags.Read(s) & ~Rflags.RF;
             bool from64 = Segments.IsCode64(s);
-            s->Gpr[Register.Rcx] = next;
+            s->Gpr[State.Register.Rcx] = next;
             s->Gpr[11] = flags;
             LazyFlags.Write(s, flags & ~s->Sfmask);
             s->Cs = Segments.Flat(selector, CodeType | SegmentRegister.L);
@@ -30,7 +30,7 @@ internal static unsafe class SystemCalls
         }
         else
         {
-            s->Gpr[Register.Rcx] = (uint)next;
+            s->Gpr[State.Register.Rcx] = (uint)next;
             s->SystemFlags &= ~(Rflags.VM | Rflags.IF | Rflags.RF);
             s->Cs = Segments.Flat(selector, CodeType | SegmentRegister.Db);
             s->Rip = (uint)s->Star;
@@ -42,10 +42,10 @@ internal static unsafe class SystemCalls
         return Flow.Jump;
     }
 
-    private static Flow Sysret32(CpuState* s, Insn* i) => Sysret(s, 0, SegmentRegister.Db, (uint)s->Gpr[Register.Rcx]);
+    private static Flow Sysret32(CpuState* s, Insn* i) => Sysret(s, 0, SegmentRegister.Db, (uint)s->Gpr[State.Register.Rcx]);
 
     /// <summary>A RIP that is not canonical faults at the first fetch, at CPL 3: AMD processors do not look at it here.</summary>
-    private static Flow Sysret64(CpuState* s, Insn* i) => Sysret(s, 16, SegmentRegister.L, s->Gpr[Register.Rcx]);
+    private static Flow Sysret64(CpuState* s, Insn* i) => Sysret(s, 16, SegmentRegister.L, s->Gpr[State.Register.Rcx]);
 
     private static Flow Sysret(CpuState* s, int offset, int attributes, ulong rip)
     {
@@ -72,9 +72,13 @@ internal static unsafe class SystemCalls
         return FarControl.Transfer(s, in s->Cs, 3, rip);
     }
 
-    /// <summary>In long mode too, as processors whose SYSENTER works there do it.</summary>
     private static Flow Sysenter(CpuState* s, Insn* i)
     {
+        if (IsUndefined(s))
+        {
+            return Fault.Ud(s);
+        }
+
         int selector = (int)s->SysenterCs & 0xFFFC;
         if ((s->Mode & ModeKey.Protected) == 0 || selector == 0)
         {
@@ -83,30 +87,38 @@ internal static unsafe class SystemCalls
 
         bool longMode = Segments.IsLongMode(s);
         s->SystemFlags &= ~(Rflags.VM | Rflags.IF | Rflags.RF);
-        s->Gpr[Register.Rsp] = longMode ? s->SysenterEsp : (uint)s->SysenterEsp;
+        s->Gpr[State.Register.Rsp] = longMode ? s->SysenterEsp : (uint)s->SysenterEsp;
         s->Ss = Segments.Flat((ushort)(selector + 8), DataType | SegmentRegister.Db);
         SegmentRegister cs = Segments.Flat(selector, CodeType | (longMode ? SegmentRegister.L : SegmentRegister.Db));
         return FarControl.Transfer(s, in cs, 0, longMode ? s->SysenterEip : (uint)s->SysenterEip);
     }
 
+    /// <summary>AMD processors have SYSENTER and SYSEXIT in legacy mode only. [APM3 SYSENTER]</summary>
+    private static bool IsUndefined(CpuState* s) => Segments.IsLongMode(s) && Processor.Of(s).Cpuid.IsAmd;
+
     private static Flow Sysexit32(CpuState* s, Insn* i) =>
-        Sysexit(s, 16, SegmentRegister.Db, (uint)s->Gpr[Register.Rdx], (uint)s->Gpr[Register.Rcx]);
+        Sysexit(s, 16, SegmentRegister.Db, (uint)s->Gpr[State.Register.Rdx], (uint)s->Gpr[State.Register.Rcx]);
 
     private static Flow Sysexit64(CpuState* s, Insn* i)
     {
-        ulong rip = s->Gpr[Register.Rdx], rsp = s->Gpr[Register.Rcx];
-        return Canonical.Is(s, rip) && Canonical.Is(s, rsp) ? Sysexit(s, 32, SegmentRegister.L, rip, rsp) : Fault.Gp(s, 0);
+        ulong rip = s->Gpr[State.Register.Rdx], rsp = s->Gpr[State.Register.Rcx];
+        return IsUndefined(s) || (Canonical.Is(s, rip) && Canonical.Is(s, rsp)) ? Sysexit(s, 32, SegmentRegister.L, rip, rsp) : Fault.Gp(s, 0);
     }
 
     private static Flow Sysexit(CpuState* s, int offset, int attributes, ulong rip, ulong rsp)
     {
+        if (IsUndefined(s))
+        {
+            return Fault.Ud(s);
+        }
+
         int selector = (int)s->SysenterCs & 0xFFFC;
         if ((s->Mode & ModeKey.Protected) == 0 || selector == 0)
         {
             return Fault.Gp(s, 0);
         }
 
-        s->Gpr[Register.Rsp] = rsp;
+        s->Gpr[State.Register.Rsp] = rsp;
         s->Ss = Segments.Flat((ushort)(selector + offset + 8) | 3, DataType | Ring3 | SegmentRegister.Db);
         SegmentRegister cs = Segments.Flat((ushort)(selector + offset) | 3, CodeType | Ring3 | attributes);
         return FarControl.Transfer(s, in cs, 3, rip);
