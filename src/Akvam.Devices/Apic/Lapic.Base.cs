@@ -65,15 +65,17 @@ public sealed partial class Lapic
             Set(LapicRegister.Ldr, X2ApicLdr(InitialId));
             Set(LapicRegister.IcrHigh, 0);
         }
-        else if ((mode & BaseEnable) != 0)
+        else
         {
             Set(LapicRegister.Id, InitialId << 24);
             if ((oldMode & BaseX2Apic) != 0)
             {
                 Set(LapicRegister.Ldr, 0);
+                Set(LapicRegister.IcrHigh, 0);
             }
         }
-        else
+
+        if (mode == 0)
         {
             _timer.Stop();
         }

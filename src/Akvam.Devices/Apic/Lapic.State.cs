@@ -54,7 +54,7 @@ public sealed partial class Lapic
         for (int i = 0; i < LvtCount; i++)
         {
             int register = LvtOffset(i);
-            Set(register, Get(register) & (LvtWritable(register) | LvtBits.RemoteIrr));
+            Set(register, Get(register) & (LvtWritable(register) | (LvtBits.ReadOnly(register) & LvtBits.RemoteIrr)));
         }
 
         Volatile.Write(ref _errors, 0);
