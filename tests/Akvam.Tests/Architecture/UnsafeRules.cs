@@ -8,6 +8,19 @@ internal static partial class UnsafeRules
     /// <summary>Folders that may hold unsafe code. The rest of the product cannot corrupt the process.</summary>
     private static readonly string[] s_folders = ["src/Akvam.Cpu/", "src/Akvam/", "src/Akvam.Preload/"];
 
+    /// <summary>Projects whose only unsafe code is what the compiler generates, each with what needs it. The keyword stays forbidden there.</summary>
+    private static readonly Dictionary<string, string> s_generated = new()
+    {
+        ["src/Akvam.Cli/Akvam.Cli.csproj"] = "LibraryImport for the terminal's settings",
+    };
+
+    /// <summary>Project files that let unsafe code in although none belongs there.</summary>
+    public static IEnumerable<string> NeedlessPermission(SourceFile project) =>
+        project.Text.Contains("AllowUnsafeBlocks", StringComparison.Ordinal) && !s_generated.ContainsKey(project.Path)
+            && !s_folders.Any(folder => project.Path.StartsWith(folder, StringComparison.Ordinal))
+            ? [$"{project.Path}: allows unsafe code"]
+            : [];
+
     public static IEnumerable<string> WrongPlace(SourceFile file)
     {
         if (s_folders.Any(folder => file.Path.StartsWith(folder, StringComparison.Ordinal)))

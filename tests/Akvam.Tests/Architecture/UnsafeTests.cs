@@ -11,9 +11,13 @@ public sealed class UnsafeTests
 
     [Fact]
     public void Projects_without_unsafe_code_do_not_allow_it() => Violations.None(
-        Repository.ProjectFiles()
-            .Where(project => project.Path.StartsWith("src/", StringComparison.Ordinal) && project.Text.Contains("AllowUnsafeBlocks", StringComparison.Ordinal))
-            .SelectMany(project => UnsafeRules.WrongPlace(new(project.Path, "unsafe"))));
+        Repository.ProjectFiles().Where(project => project.Path.StartsWith("src/", StringComparison.Ordinal)).SelectMany(UnsafeRules.NeedlessPermission));
+
+    [Theory]
+    [InlineData("src/Akvam.Devices/Akvam.Devices.csproj", 1)]
+    [InlineData("src/Akvam.Cpu/Akvam.Cpu.csproj", 0)]
+    public void A_needless_permission_is_found(string path, int findings) =>
+        Assert.Equal(findings, UnsafeRules.NeedlessPermission(new(path, "<AllowUnsafeBlocks>true</AllowUnsafeBlocks>")).Count());
 
     [Theory]
     [InlineData("src/Akvam.Devices/Pic.cs", "internal unsafe class Pic;\n", 1)]
