@@ -8,7 +8,7 @@ using Iced.Intel;
 
 namespace Akvam.Cpu.Semantics;
 
-/// <summary>NOP and all that processors treat as one, fences, CLFLUSH, UD0-UD2, RDRAND, RDSEED, RDPID, BOUND. [APM3 NOP] …</summary>
+/// <summary>NOP and all that processors treat as one, fences, CLFLUSH, UD0-UD2, RDRAND, RDSEED, BOUND. [APM3 NOP] …</summary>
 /// <remarks>Valid because handlers get the state and instruction of the block that the engine is running.</remarks>
 internal static unsafe class Misc
 {
@@ -33,12 +33,6 @@ internal static unsafe class Misc
     {
         Operand.Set(s, i->R0, T.CreateTruncating(Processor.Of(s).Bus.NextRandom()));
         LazyFlags.WriteLazy(s, Rflags.CF);
-        return Flow.Next;
-    }
-
-    private static Flow Rdpid(CpuState* s, Insn* i)
-    {
-        Operand.Set(s, i->R0, (uint)s->TscAux);
         return Flow.Next;
     }
 
@@ -100,8 +94,6 @@ internal static unsafe class Misc
         b.Add(Code.Rdseed_r16, &Random<ushort>);
         b.Add(Code.Rdseed_r32, &Random<uint>);
         b.Add(Code.Rdseed_r64, &Random<ulong>);
-        b.Add(Code.Rdpid_r32, &Rdpid);
-        b.Add(Code.Rdpid_r64, &Rdpid);
         b.Add(Code.Bound_r16_m1616, null, &Bound16);
         b.Add(Code.Bound_r32_m3232, null, &Bound32);
     }
