@@ -10,16 +10,22 @@ public sealed unsafe partial class Processor
 {
     private const uint SingleStepBit = 1 << 14;
 
+    private ulong _deliveries;
+
     /// <summary>Exceptions that come back as <see cref="RunResult.Debug"/> instead of being delivered, one bit a vector.</summary>
     public uint InterceptedExceptions { get; set; }
 
     /// <summary>Come back after every instruction.</summary>
     public bool SingleStep { get; set; }
 
-    /// <summary>Executes guest code until something needs the caller, or <paramref name="limit"/> more instructions are retired.</summary>
+    /// <summary>
+    /// Executes guest code until something needs the caller, or <paramref name="limit"/> more instructions are retired. A guest that only faults retires
+    /// nothing: the same number of delivered exceptions ends the run too.
+    /// </summary>
     public RunResult Run(ulong limit = ulong.MaxValue)
     {
         CpuState* s = State;
+        _deliveries = limit;
         s->StopAt = limit > ulong.MaxValue - s->Retired ? ulong.MaxValue : s->Retired + limit;
 
         // User space may have changed memory behind our back: cached blocks are compared with it before they run again.
@@ -72,7 +78,7 @@ public sealed unsafe partial class Processor
                 return s->Activity == Activity.Halted ? RunResult.Halted : RunResult.Waiting;
             }
 
-            if (s->Retired >= s->StopAt)
+            if (s->Retired >= s->StopAt || _deliveries == 0)
             {
                 return RunResult.Limit;
             }
@@ -145,6 +151,7 @@ public sealed unsafe partial class Processor
                 Trace?.Write(this, "kvm_inj_exception", $"{s->Fault.Vector} (0x{s->Fault.ErrorCode:x})");
                 s->Epoch++;
                 Delivery.Fault(s);
+                _deliveries--;
                 return null;
             case AbortReason.UserExit:
                 return Pending.MoveNext() ? RunResult.UserExit : null;

@@ -1,4 +1,3 @@
-using Akvam.Cpu;
 using Akvam.Cpu.Flags;
 using Akvam.Cpu.State;
 
