@@ -42,4 +42,9 @@ public interface IProcessorBus
 
     /// <summary>VMCALL or VMMCALL outside nested guests; false: no hypervisor interface, the instruction raises #UD. [KVM hypercalls.rst]</summary>
     bool Hypercall(Processor processor);
+
+    /// <summary>The processor has taken an INIT: what belongs to it outside (its local APIC) is reset too.</summary>
+    void Initialized()
+    {
+    }
 }

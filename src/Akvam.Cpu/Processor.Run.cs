@@ -61,16 +61,14 @@ public sealed unsafe partial class Processor
                 return result;
             }
 
-            EventInjector.Inject(this, s);
-            if (IsDead)
-            {
-                return RunResult.NoSmram;
-            }
-
             if ((requests & Request.Kick) != 0)
             {
+                // Events stay where they are: a client that only lets an access finish finds them as it left them.
                 return RunResult.Kicked;
             }
+
+            DeliverInjected(s);
+            EventInjector.Inject(this, s);
 
             if (s->TripleFault != 0)
             {
@@ -196,7 +194,7 @@ public sealed unsafe partial class Processor
             return flow;
         }
 
-        bool isReturn = code is Code.Iretw or Code.Iretd or Code.Iretq or Code.Rsm;
+        bool isReturn = code is Code.Iretw or Code.Iretd or Code.Iretq;
         if (resume && !isReturn)
         {
             s->SystemFlags &= ~Rflags.RF;
@@ -210,6 +208,6 @@ public sealed unsafe partial class Processor
         return flow;
     }
 
-    /// <summary>These clear TF on their way into the handler (or, RSM, belong to another program), so there is no trap after them. [SDM3 18.3.1.4]</summary>
-    private static bool IsSoftwareInterrupt(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1 or Code.Rsm;
+    /// <summary>These clear TF on their way into the handler, so there is no trap after them. [SDM3 18.3.1.4]</summary>
+    private static bool IsSoftwareInterrupt(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1;
 }

@@ -32,6 +32,7 @@ internal static unsafe class EventInjector
         if (s->InitPending != 0 && s->InSmm == 0 && s->Gif != 0)
         {
             p.Reset(init: true);
+            p.Bus.Initialized();
             s->Activity = p.IsBootstrap ? Activity.Runnable : Activity.InitReceived;
         }
 

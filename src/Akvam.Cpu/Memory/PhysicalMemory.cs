@@ -5,7 +5,7 @@ namespace Akvam.Cpu.Memory;
 /// Valid because slots change only through <see cref="ProcessorGroup.Exclusive"/>, with every processor parked and its TLB dropped; the sorted arrays are
 /// replaced as a whole, so a reader sees either the old or the new one.
 /// </remarks>
-public sealed unsafe class PhysicalMemory : IDisposable
+public sealed unsafe partial class PhysicalMemory : IDisposable
 {
     public const int Spaces = 2;
     private readonly ProcessorGroup _group;

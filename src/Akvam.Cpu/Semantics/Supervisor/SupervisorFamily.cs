@@ -1,5 +1,3 @@
-using Akvam.Cpu.Smm;
-
 namespace Akvam.Cpu.Semantics.Supervisor;
 
 /// <summary>The instructions around system registers, ports and System Management Mode.</summary>
@@ -12,6 +10,5 @@ internal static class SupervisorFamily
         Maintenance.Register(b);
         StateBits.Register(b);
         PortIo.Register(b);
-        Rsm.Register(b);
     }
 }

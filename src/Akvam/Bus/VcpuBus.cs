@@ -1,0 +1,193 @@
+using System.Buffers.Binary;
+using Akvam.Abi;
+using Akvam.Cpu;
+using Akvam.Cpu.State;
+using Akvam.Devices;
+
+namespace Akvam;
+
+/// <summary>How one processor meets its VM: interrupt controllers, ports and addresses served inside, time and randomness.</summary>
+/// <remarks>Valid because the processor's thread is the only one that uses it, but for <see cref="ILapicHost"/> and <see cref="ITscSource"/>, which look before they touch state.</remarks>
+internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSource, IDisposable
+{
+    private readonly Vm _vm;
+    private readonly Vcpu _vcpu;
+    private Processor _processor = null!;
+    private byte _taskPriority;
+    private ulong _apicBase;
+
+    public VcpuBus(Vm vm, Vcpu vcpu)
+    {
+        _vm = vm;
+        _vcpu = vcpu;
+        _tscKhz = vm.DefaultTscKhz;
+        _apicBase = Lapic.DefaultBase | Lapic.BaseEnable | (IsBoot ? Lapic.BaseBootstrap : 0);
+    }
+
+    /// <summary>The local APIC, where it is ours.</summary>
+    public Lapic? Lapic { get; private set; }
+
+    /// <summary>IA32_APIC_BASE; kept here when the APIC is the client's.</summary>
+    public ulong ApicBase => Lapic?.Base ?? _apicBase;
+
+    public bool HandlesHalt => Lapic is not null;
+
+    /// <summary>The client wants KVM_EXIT_IRQ_WINDOW_OPEN: an interrupt that, when it is taken, turns into that exit.</summary>
+    public bool WindowRequested { get; set; }
+
+    private bool IsBoot => _vcpu.Id == _vm.BootVcpuId;
+
+    /// <summary>Called once, before anybody else has the bus.</summary>
+    public void Attach(Processor processor)
+    {
+        _processor = processor;
+        if (_vm.ApicBus is { } bus)
+        {
+            Lapic = new Lapic(_vcpu.Id, IsBoot, bus, this, _vm.Clock.Source, this, _vm.Timers);
+        }
+    }
+
+    public void Dispose() => Lapic?.Dispose();
+
+    /// <exception cref="KvmException">EINVAL.</exception>
+    public void SetApicBase(ulong value)
+    {
+        if (Lapic is null)
+        {
+            _apicBase = value;
+        }
+        else if (!Lapic.TrySetBase(value, fromHost: true))
+        {
+            throw new KvmException(Errno.EINVAL, $"APIC base {value:x}");
+        }
+    }
+
+    public bool ReadMmio(ulong address, Span<byte> data)
+    {
+        if (Lapic is { } lapic && lapic.Contains(address))
+        {
+            lapic.ReadMmio((int)(address & 0xFFF), data);
+            return true;
+        }
+
+        return _vm.Irqchip is { } chip && chip.TryReadMmio(address, data);
+    }
+
+    public bool WriteMmio(ulong address, ReadOnlySpan<byte> data)
+    {
+        if (Lapic is { } lapic && lapic.Contains(address))
+        {
+            lapic.WriteMmio((int)(address & 0xFFF), data);
+            return true;
+        }
+
+        return _vm.Irqchip is { } chip && chip.TryWriteMmio(address, data);
+    }
+
+    public bool ReadPort(ushort port, int size, out uint value)
+    {
+        Span<byte> data = stackalloc byte[4];
+        data.Clear();
+        bool served = _vm.Irqchip is { } chip && chip.TryReadPort(port, data[..size]);
+        value = BinaryPrimitives.ReadUInt32LittleEndian(data);
+        return served;
+    }
+
+    public bool WritePort(ushort port, int size, uint value)
+    {
+        if (_vm.Irqchip is not { } chip)
+        {
+            return false;
+        }
+
+        Span<byte> data = stackalloc byte[4];
+        BinaryPrimitives.WriteUInt32LittleEndian(data, value);
+        return chip.TryWritePort(port, data[..size]);
+    }
+
+    /// <summary>KVM_GUESTDBG_BLOCKIRQ: the debugger steps without interrupts.</summary>
+    public bool BlocksInterrupts { get; set; }
+
+    public bool HasInterrupt => !BlocksInterrupts && (WindowRequested || HasControllerInterrupt);
+
+    private bool HasControllerInterrupt => Lapic is { } lapic && (_vcpu.HasUserExtInt || (_vm.Irqchip?.HasInterrupt(lapic) ?? lapic.HasInterrupt));
+
+    public int AcknowledgeInterrupt()
+    {
+        if (Lapic is { } lapic && HasControllerInterrupt)
+        {
+            return _vcpu.TakeUserExtInt(out byte vector) ? vector : _vm.Irqchip?.AcknowledgeInterrupt(lapic) ?? lapic.AcknowledgeInterrupt();
+        }
+
+        if (WindowRequested)
+        {
+            WindowRequested = false;
+            _vcpu.WindowOpened();
+        }
+
+        return -1;
+    }
+
+    public byte TaskPriority
+    {
+        get => Lapic?.Cr8 ?? _taskPriority;
+        set
+        {
+            if (Lapic is { } lapic)
+            {
+                lapic.Cr8 = value;
+                return;
+            }
+
+            byte old = _taskPriority;
+            _taskPriority = value;
+            if (value < old)
+            {
+                _vcpu.TaskPriorityLowered();
+            }
+        }
+    }
+
+    /// <summary>CR8 as the client gives it, without an exit.</summary>
+    public void SetTaskPriorityQuietly(byte value)
+    {
+        if (Lapic is { } lapic)
+        {
+            lapic.Cr8 = value;
+        }
+        else
+        {
+            _taskPriority = value;
+        }
+    }
+
+    public void Initialized() => Lapic?.InitReset();
+
+    public ulong NextRandom() => _vm.Random.Next();
+
+    /// <summary>[KVM hypercalls.rst] No hypercall of those in CPUID is left out; others answer KVM_ENOSYS, and at CPL above 0 all of them KVM_EPERM.</summary>
+    public bool Hypercall(Processor processor)
+    {
+        CpuState* s = processor.State;
+        long result = s->Cpl != 0 ? -(long)Errno.EPERM : s->Gpr[Register.Rax] switch
+        {
+            KvmPara.KVM_HC_VAPIC_POLL_IRQ => 0,
+            _ => -KvmPara.KVM_ENOSYS,
+        };
+        bool wide = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64;
+        s->Gpr[Register.Rax] = wide ? (ulong)result : (uint)result;
+        return true;
+    }
+
+    void ILapicHost.InterruptPending() => _vcpu.Post(Request.Interrupt);
+
+    void ILapicHost.ExtInt() => _vcpu.Post(Request.Interrupt);
+
+    void ILapicHost.Nmi() => _vcpu.PostNmi();
+
+    void ILapicHost.Smi() => _vcpu.PostSmi();
+
+    void ILapicHost.Init() => _vcpu.PostInit();
+
+    void ILapicHost.Sipi(byte vector) => _vcpu.PostSipi(vector);
+}

@@ -1,0 +1,64 @@
+using Akvam.Abi;
+using Akvam.Cpu.Cpuid;
+using Akvam.Cpu.State;
+
+namespace Akvam;
+
+/// <content>The CPUID table of this processor. [KVM 4.20]</content>
+public sealed unsafe partial class Vcpu
+{
+    /// <summary>KVM_MAX_CPUID_ENTRIES.</summary>
+    public const int MaxCpuidEntries = 256;
+
+    /// <exception cref="KvmException">E2BIG: too many entries; EINVAL: a linear address width that does not exist.</exception>
+    public void SetCpuid2(ReadOnlySpan<kvm_cpuid_entry2> entries)
+    {
+        lock (_gate)
+        {
+            CpuState* s = State();
+            if (entries.Length > MaxCpuidEntries)
+            {
+                throw new KvmException(Errno.E2BIG, $"{entries.Length} CPUID entries");
+            }
+
+            var table = new CpuidEntry[entries.Length];
+            for (int i = 0; i < entries.Length; i++)
+            {
+                ref readonly kvm_cpuid_entry2 e = ref entries[i];
+                if (e.function == 0x8000_0008 && (e.eax >> 8 & 0xFF) is not (0 or 48 or 57))
+                {
+                    throw new KvmException(Errno.EINVAL, $"{e.eax >> 8 & 0xFF} bits of linear address");
+                }
+
+                table[i] = new CpuidEntry { Function = e.function, Index = e.index, Flags = e.flags, Eax = e.eax, Ebx = e.ebx, Ecx = e.ecx, Edx = e.edx };
+            }
+
+            _processor.Cpuid.SetEntries(table);
+            if (_bus.Lapic is { } lapic)
+            {
+                lapic.X2ApicAvailable = _processor.Cpuid.Allows(Feature.X2apic);
+                lapic.TscDeadlineAvailable = _processor.Cpuid.Allows(Feature.TscDeadline);
+                lapic.PhysicalAddressBits = _processor.Cpuid.PhysicalAddressBits;
+            }
+
+            ControlRegisters.Reloaded(s);
+        }
+    }
+
+    /// <summary>The table as it was set.</summary>
+    public kvm_cpuid_entry2[] GetCpuid2()
+    {
+        lock (_gate)
+        {
+            State();
+            ReadOnlySpan<CpuidEntry> table = _processor.Cpuid.Entries;
+            var entries = new kvm_cpuid_entry2[table.Length];
+            for (int i = 0; i < entries.Length; i++)
+            {
+                entries[i] = SupportedCpuid.ToAbi(in table[i]);
+            }
+
+            return entries;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using System.Runtime.CompilerServices;
+using Akvam.Abi;
+using Akvam.Cpu;
+using Akvam.Cpu.State;
+
+namespace Akvam;
+
+/// <content>Between the processor's pending accesses and the run page.</content>
+public sealed unsafe partial class Vcpu
+{
+    /// <summary>Puts the access that user space has to serve into the run page.</summary>
+    private uint ReportAccess(kvm_run* run)
+    {
+        PendingAccess pending = _processor.Pending;
+        switch (pending.Kind)
+        {
+            case PendingKind.PortRead:
+            case PendingKind.PortWrite:
+                run->io = new kvm_run.Io
+                {
+                    direction = pending.Kind == PendingKind.PortWrite ? KvmExit.KVM_EXIT_IO_OUT : KvmExit.KVM_EXIT_IO_IN,
+                    size = (byte)pending.Size,
+                    port = (ushort)pending.Address,
+                    count = 1,
+                    data_offset = Akvam.RunPage.PioDataOffset,
+                };
+                if (pending.Kind == PendingKind.PortWrite)
+                {
+                    Unsafe.WriteUnaligned(_page.PioData, (uint)pending.Value);
+                }
+
+                return KvmExit.KVM_EXIT_IO;
+            case PendingKind.MmioRead:
+            case PendingKind.MmioWrite:
+                run->mmio.phys_addr = pending.Address;
+                run->mmio.len = (uint)pending.Size;
+                run->mmio.is_write = pending.Kind == PendingKind.MmioWrite ? (byte)1 : (byte)0;
+                Unsafe.WriteUnaligned(&run->mmio.data, pending.Kind == PendingKind.MmioWrite ? pending.Value : 0);
+                return KvmExit.KVM_EXIT_MMIO;
+            case PendingKind.MsrRead:
+            case PendingKind.MsrWrite:
+                run->msr = new kvm_run.Msr
+                {
+                    reason = KvmExit.KVM_MSR_EXIT_REASON_UNKNOWN,
+                    index = (uint)pending.Address,
+                    data = pending.Kind == PendingKind.MsrWrite ? pending.Value : 0,
+                };
+                return pending.Kind == PendingKind.MsrWrite ? KvmExit.KVM_EXIT_X86_WRMSR : KvmExit.KVM_EXIT_X86_RDMSR;
+            default:
+                return KvmExit.KVM_EXIT_INTR;
+        }
+    }
+
+    /// <summary>Takes the client's answer to the access that the last exit reported.</summary>
+    private void FinishAccess(kvm_run* run)
+    {
+        PendingAccess pending = _processor.Pending;
+        bool failed = false;
+        switch (pending.Kind)
+        {
+            case PendingKind.None:
+                return;
+            case PendingKind.PortRead:
+                pending.Value = Unsafe.ReadUnaligned<uint>(_page.PioData);
+                break;
+            case PendingKind.MmioRead:
+                pending.Value = Unsafe.ReadUnaligned<ulong>(&run->mmio.data);
+                break;
+            case PendingKind.MsrRead:
+                pending.Value = run->msr.data;
+                failed = run->msr.error != 0;
+                break;
+            case PendingKind.MsrWrite:
+                failed = run->msr.error != 0;
+                break;
+        }
+
+        pending.Complete(failed);
+    }
+
+    /// <summary>Something that Akvam cannot execute; the guest's state is that before it. [KVM 5 KVM_EXIT_INTERNAL_ERROR]</summary>
+    private static uint ReportInternalError(CpuState* s, kvm_run* run, uint suberror)
+    {
+        run->@internal.suberror = suberror;
+        run->@internal.ndata = 0;
+        return KvmExit.KVM_EXIT_INTERNAL_ERROR;
+    }
+}

@@ -1,0 +1,73 @@
+using Akvam.Abi;
+using Akvam.Cpu.State;
+using Akvam.Devices;
+
+namespace Akvam;
+
+/// <content>The local APIC's registers, and the TSC's frequency. [KVM 4.57] [KVM 4.55]</content>
+public sealed unsafe partial class Vcpu
+{
+    /// <exception cref="KvmException">EINVAL: the APIC is the client's.</exception>
+    public kvm_lapic_state GetLapic()
+    {
+        lock (_gate)
+        {
+            State();
+            var state = default(kvm_lapic_state);
+            OwnLapic().ExportState(state.regs);
+            return state;
+        }
+    }
+
+    /// <exception cref="KvmException">EINVAL: the APIC is the client's, or the page carries another processor's x2APIC id.</exception>
+    public void SetLapic(in kvm_lapic_state state)
+    {
+        lock (_gate)
+        {
+            State();
+            if (!OwnLapic().TryImportState(state.regs))
+            {
+                throw new KvmException(Errno.EINVAL, "the x2APIC id is another processor's");
+            }
+
+            Post(Request.Interrupt);
+        }
+    }
+
+    /// <summary>KVM_GET_TSC_KHZ.</summary>
+    public uint GetTscKhz()
+    {
+        lock (_gate)
+        {
+            State();
+            return _bus.TscKhz;
+        }
+    }
+
+    /// <summary>KVM_SET_TSC_KHZ; 0 means the default.</summary>
+    /// <exception cref="KvmException">EINVAL: above the largest frequency.</exception>
+    public void SetTscKhz(uint khz)
+    {
+        lock (_gate)
+        {
+            State();
+            _bus.TscKhz = Vm.CheckTscKhz(khz);
+        }
+    }
+
+    /// <summary>KVM_KVMCLOCK_CTRL: the guest's watchdogs learn once that it was stopped. [KVM 4.69]</summary>
+    /// <exception cref="KvmException">EINVAL: the guest does not use kvmclock.</exception>
+    public void KvmclockCtrl()
+    {
+        lock (_gate)
+        {
+            State();
+            if (!_bus.NoteGuestStopped())
+            {
+                throw new KvmException(Errno.EINVAL, "the guest does not use kvmclock");
+            }
+        }
+    }
+
+    private Lapic OwnLapic() => _bus.Lapic ?? throw new KvmException(Errno.EINVAL, "there is no local APIC of KVM's");
+}

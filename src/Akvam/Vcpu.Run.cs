@@ -1,0 +1,186 @@
+using Akvam.Abi;
+using Akvam.Cpu;
+using Akvam.Cpu.State;
+
+namespace Akvam;
+
+/// <content>KVM_RUN. [KVM 4.10] [KVM 5]</content>
+public sealed unsafe partial class Vcpu
+{
+    private bool _kicked;
+    private bool _closing;
+
+    /// <summary>An exit that the processor itself knows nothing of: the interrupt window, a lowered CR8; KVM_EXIT_UNKNOWN: none.</summary>
+    private uint _ownExit;
+
+    /// <summary>
+    /// Executes guest code on this thread until something needs the client. First what the last exit left open is finished: the data of a port or MMIO read
+    /// are taken from the run page. With <see cref="kvm_run.immediate_exit"/> set nothing more is executed.
+    /// </summary>
+    /// <param name="maxInstructions">After so many instructions KVM_EXIT_INTR ends the run, if nothing else does before.</param>
+    /// <returns>Why it returned. KVM_EXIT_INTR is what the ioctl reports as EINTR.</returns>
+    /// <exception cref="KvmException">EINVAL: the run page asks for something impossible; EIO: the VM is dead.</exception>
+    /// <exception cref="ObjectDisposedException">The vCPU is gone.</exception>
+    public VcpuExit Run(ulong maxInstructions = ulong.MaxValue)
+    {
+        lock (_gate)
+        {
+            CpuState* s = State();
+            ObjectDisposedException.ThrowIf(_closing, this);
+            kvm_run* run = _page.Run;
+            TakeRunPage(run);
+            FinishAccess(run);
+            run->exit_reason = RunUntilExit(s, run, maxInstructions);
+            FillRunPage(s, run);
+            return new VcpuExit(ref *run);
+        }
+    }
+
+    /// <summary>The bus saw the interrupt that the client waits for a chance to inject.</summary>
+    internal void WindowOpened() => LeaveWith(KvmExit.KVM_EXIT_IRQ_WINDOW_OPEN);
+
+    /// <summary>The guest lowered CR8, and the client's APIC may have an interrupt that now passes.</summary>
+    internal void TaskPriorityLowered() => LeaveWith(KvmExit.KVM_EXIT_SET_TPR);
+
+    private void LeaveWith(uint reason)
+    {
+        _ownExit = reason;
+        Processor.Post(_processor.State, Request.Kick);
+    }
+
+    private void TakeRunPage(kvm_run* run)
+    {
+        if (_bus.Lapic is not null)
+        {
+            return;
+        }
+
+        // Without an APIC of ours the task priority is the client's to set.
+        ulong cr8 = run->cr8;
+        if (cr8 > 15)
+        {
+            throw new KvmException(Errno.EINVAL, $"CR8 = {cr8:x}");
+        }
+
+        _bus.SetTaskPriorityQuietly((byte)cr8);
+        _bus.WindowRequested = run->request_interrupt_window != 0;
+        if (_bus.WindowRequested)
+        {
+            Processor.Post(_processor.State, Request.Interrupt);
+        }
+    }
+
+    private uint RunUntilExit(CpuState* s, kvm_run* run, ulong maxInstructions)
+    {
+        ulong stopAt = maxInstructions > ulong.MaxValue - s->Retired ? ulong.MaxValue : s->Retired + maxInstructions;
+        if (Volatile.Read(ref run->immediate_exit) != 0)
+        {
+            return LetAccessFinish(s, run);
+        }
+
+        while (true)
+        {
+            Absorb(s);
+            if (TakeKick())
+            {
+                return KvmExit.KVM_EXIT_INTR;
+            }
+
+            RunResult result = RunProcessor(s, stopAt - s->Retired);
+            if (_ownExit != KvmExit.KVM_EXIT_UNKNOWN)
+            {
+                uint reason = _ownExit;
+                _ownExit = KvmExit.KVM_EXIT_UNKNOWN;
+                if (result is RunResult.Kicked)
+                {
+                    return reason;
+                }
+            }
+
+            switch (result)
+            {
+                case RunResult.Kicked:
+                    break;
+                case RunResult.UserExit:
+                    return ReportAccess(run);
+                case RunResult.Halted when !_bus.HandlesHalt:
+                    s->Activity = Activity.Runnable;
+                    return KvmExit.KVM_EXIT_HLT;
+                case RunResult.Halted or RunResult.Waiting:
+                    Sleep(s);
+                    break;
+                case RunResult.Shutdown:
+                    _processor.Pending.Clear();
+                    return KvmExit.KVM_EXIT_SHUTDOWN;
+                case RunResult.Limit:
+                    return KvmExit.KVM_EXIT_INTR;
+                case RunResult.Debug:
+                    return ReportDebug(s, run);
+                default:
+                    return ReportInternalError(s, run, KvmExit.KVM_INTERNAL_ERROR_EMULATION);
+            }
+        }
+    }
+
+    /// <summary>A client that wants to save the state lets a half-done access finish, and nothing else happen. [KVM 5 immediate_exit]</summary>
+    private uint LetAccessFinish(CpuState* s, kvm_run* run)
+    {
+        if (_processor.Pending.IsReplay || _processor.Pending.HasWork)
+        {
+            Processor.Post(s, Request.Kick);
+            if (RunProcessor(s, ulong.MaxValue) == RunResult.UserExit)
+            {
+                return ReportAccess(run);
+            }
+        }
+
+        return KvmExit.KVM_EXIT_INTR;
+    }
+
+    private bool TakeKick()
+    {
+        if (!Volatile.Read(ref _kicked))
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _kicked, false);
+        return true;
+    }
+
+    /// <summary>Sleeps until a request. Whoever posts one sees that somebody sleeps, or is seen here.</summary>
+    private void Sleep(CpuState* s)
+    {
+        _wake.Enter();
+        if (Volatile.Read(ref s->Requests) != 0 || Volatile.Read(ref _asked) != 0)
+        {
+            _wake.Leave();
+            return;
+        }
+
+        _wake.Wait();
+    }
+
+    private void FillRunPage(CpuState* s, kvm_run* run)
+    {
+        bool interruptible = (s->SystemFlags & Rflags.IF) != 0 && s->Gif != 0;
+        run->if_flag = interruptible ? (byte)1 : (byte)0;
+        run->flags = (ushort)((s->InSmm != 0 ? KvmExit.KVM_RUN_X86_SMM : 0) | (s->GuestMode != 0 ? KvmExit.KVM_RUN_X86_GUEST_MODE : 0));
+        run->cr8 = _bus.TaskPriority;
+        run->apic_base = _bus.ApicBase;
+        run->ready_for_interrupt_injection = IsReadyForInjection(s, interruptible) ? (byte)1 : (byte)0;
+        _bus.WindowRequested = false;
+    }
+
+    private bool IsReadyForInjection(CpuState* s, bool interruptible)
+    {
+        if (_bus.Lapic is { } lapic)
+        {
+            // Only a client with a user-space PIC beside our APIC asks, and our own chips need no help.
+            return _vm.Irqchip is not null || (lapic.AcceptsPicInterrupt && !HasUserExtInt);
+        }
+
+        return interruptible && s->Shadow == 0 && _processor.InjectedInterrupt < 0 && _processor.InjectedException is null && s->NmiInjected == 0
+            && !_processor.Pending.IsReplay && _processor.Pending.Kind == PendingKind.None;
+    }
+}

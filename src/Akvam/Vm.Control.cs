@@ -1,0 +1,185 @@
+using Akvam.Abi;
+
+namespace Akvam;
+
+/// <content>Clock, capabilities, and the two addresses that only hardware needs.</content>
+public sealed partial class Vm
+{
+    /// <summary>Above this, the arithmetic of clocks would lose precision; no processor comes near.</summary>
+    private const uint MaxTscKhz = 100_000_000;
+
+    private uint _defaultTscKhz = VmClock.DefaultTscKhz;
+
+    /// <summary>KVM_CAP_EXCEPTION_PAYLOAD is enabled: pending exceptions are told from those in delivery.</summary>
+    internal bool ReportsExceptionPayload { get; private set; }
+
+    /// <summary>KVM_CAP_X86_TRIPLE_FAULT_EVENT is enabled.</summary>
+    internal bool ReportsTripleFault { get; private set; }
+
+    /// <summary>Frequency of the TSC of vCPUs to come.</summary>
+    internal uint DefaultTscKhz => _defaultTscKhz;
+
+    /// <summary>All TSCs run alike, so kvmclock readings of different vCPUs can be compared.</summary>
+    internal bool TscIsStable
+    {
+        get
+        {
+            ReadOnlySpan<Vcpu> vcpus = Vcpus;
+            for (int i = 1; i < vcpus.Length; i++)
+            {
+                if (vcpus[i].Bus.TscKhz != vcpus[0].Bus.TscKhz || vcpus[i].TscOffset != vcpus[0].TscOffset)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>KVM_GET_CLOCK. [KVM 4.29]</summary>
+    public kvm_clock_data GetClock()
+    {
+        ThrowIfDisposed();
+        return Clock.Get();
+    }
+
+    /// <summary>KVM_SET_CLOCK. [KVM 4.30]</summary>
+    /// <exception cref="KvmException">EINVAL: unknown flags.</exception>
+    public void SetClock(in kvm_clock_data data)
+    {
+        ThrowIfDisposed();
+        Clock.Set(in data);
+        foreach (Vcpu vcpu in Vcpus)
+        {
+            vcpu.PostClockUpdate();
+        }
+    }
+
+    /// <summary>KVM_SET_TSC_KHZ on the VM: the frequency of vCPUs created afterwards; 0 means the default.</summary>
+    /// <exception cref="KvmException">EINVAL: above the largest frequency, or there are vCPUs already.</exception>
+    public void SetTscKhz(uint khz)
+    {
+        lock (_gate)
+        {
+            ThrowIfDisposed();
+            if (_vcpus.Length != 0)
+            {
+                throw new KvmException(Errno.EINVAL, "there are vCPUs already");
+            }
+
+            _defaultTscKhz = CheckTscKhz(khz);
+        }
+    }
+
+    public uint GetTscKhz()
+    {
+        ThrowIfDisposed();
+        return _defaultTscKhz;
+    }
+
+    /// <summary>KVM_SET_TSS_ADDR: three pages that Intel hardware needs for real mode. Akvam does not; the address is checked and forgotten. [KVM 4.40]</summary>
+    /// <exception cref="KvmException">EINVAL: not below 4 GiB.</exception>
+    public void SetTssAddr(ulong address)
+    {
+        ThrowIfDisposed();
+        if (address > uint.MaxValue - (3 * 4096) + 1)
+        {
+            throw new KvmException(Errno.EINVAL, $"TSS at {address:x}");
+        }
+    }
+
+    /// <summary>KVM_SET_IDENTITY_MAP_ADDR: a page that Intel hardware needs for real mode. Akvam does not. [KVM 4.41]</summary>
+    /// <exception cref="KvmException">EINVAL: there are vCPUs already.</exception>
+    public void SetIdentityMapAddr(ulong address)
+    {
+        lock (_gate)
+        {
+            ThrowIfDisposed();
+            if (_vcpus.Length != 0)
+            {
+                throw new KvmException(Errno.EINVAL, "there are vCPUs already");
+            }
+        }
+    }
+
+    /// <summary>0: not there; otherwise 1 or what the capability counts, for this VM. [KVM 4.4]</summary>
+    /// <param name="capability">One of <see cref="KvmCap"/>.</param>
+    public int CheckExtension(uint capability)
+    {
+        ThrowIfDisposed();
+        return Capabilities.Check(capability);
+    }
+
+    /// <summary>KVM_ENABLE_CAP. [KVM 4.37]</summary>
+    /// <exception cref="KvmException">EINVAL: not a capability that can be enabled, or not with these arguments.</exception>
+    public void EnableCap(in kvm_enable_cap cap)
+    {
+        lock (_gate)
+        {
+            ThrowIfDisposed();
+            if (cap.flags != 0)
+            {
+                throw new KvmException(Errno.EINVAL, "flags of kvm_enable_cap");
+            }
+
+            ulong argument = cap.args[0];
+            switch (cap.cap)
+            {
+                case KvmCap.KVM_CAP_EXCEPTION_PAYLOAD:
+                    ReportsExceptionPayload = argument != 0;
+                    break;
+                case KvmCap.KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+                    ReportsTripleFault = argument != 0;
+                    break;
+                case KvmCap.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+                    EnableManualProtect(argument);
+                    break;
+                case KvmCap.KVM_CAP_SPLIT_IRQCHIP:
+                    if (argument > KvmIrq.KVM_IOAPIC_NUM_PINS * 100)
+                    {
+                        throw new KvmException(Errno.EINVAL, $"{argument} routes for the IOAPIC");
+                    }
+
+                    CreateSplitIrqchip();
+                    break;
+                case KvmCap.KVM_CAP_X2APIC_API:
+                    EnableX2ApicApi(argument);
+                    break;
+                default:
+                    throw new KvmException(Errno.EINVAL, $"capability {cap.cap} cannot be enabled");
+            }
+        }
+    }
+
+    /// <exception cref="KvmException">EINVAL: above the largest frequency.</exception>
+    internal static uint CheckTscKhz(uint khz) => khz switch
+    {
+        0 => VmClock.DefaultTscKhz,
+        > MaxTscKhz => throw new KvmException(Errno.EINVAL, $"{khz} kHz"),
+        _ => khz,
+    };
+
+    private void EnableManualProtect(ulong flags)
+    {
+        const ulong Known = KvmMemory.KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KvmMemory.KVM_DIRTY_LOG_INITIALLY_SET;
+        if ((flags & ~Known) != 0 || flags == KvmMemory.KVM_DIRTY_LOG_INITIALLY_SET)
+        {
+            throw new KvmException(Errno.EINVAL, $"dirty log options {flags:x}");
+        }
+
+        _regions.ManualProtect = (flags & KvmMemory.KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE) != 0;
+        _regions.InitiallySet = (flags & KvmMemory.KVM_DIRTY_LOG_INITIALLY_SET) != 0;
+    }
+
+    private void EnableX2ApicApi(ulong flags)
+    {
+        if ((flags & ~(KvmIrq.KVM_X2APIC_API_USE_32BIT_IDS | KvmIrq.KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)) != 0 || ApicBus is not { } bus)
+        {
+            throw new KvmException(Errno.EINVAL, "options of the x2APIC API, which come after the irqchip");
+        }
+
+        bus.Use32BitIds |= (flags & KvmIrq.KVM_X2APIC_API_USE_32BIT_IDS) != 0;
+        bus.DisableBroadcastQuirk |= (flags & KvmIrq.KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK) != 0;
+    }
+}

@@ -1,0 +1,7 @@
+namespace Akvam.KvmTests.Running;
+
+public sealed class ReadmeExampleRuns
+{
+    [Fact]
+    public void TheSumReachesThePort() => Assert.Equal(1234u, ReadmeExample.Run());
+}
