@@ -69,6 +69,10 @@ public sealed unsafe partial class Processor
 
             DeliverInjected(s);
             EventInjector.Inject(this, s);
+            if (IsDead)
+            {
+                return RunResult.NoSmram;
+            }
 
             if (s->TripleFault != 0)
             {
@@ -194,7 +198,7 @@ public sealed unsafe partial class Processor
             return flow;
         }
 
-        bool isReturn = code is Code.Iretw or Code.Iretd or Code.Iretq;
+        bool isReturn = code is Code.Iretw or Code.Iretd or Code.Iretq or Code.Rsm;
         if (resume && !isReturn)
         {
             s->SystemFlags &= ~Rflags.RF;
@@ -208,6 +212,6 @@ public sealed unsafe partial class Processor
         return flow;
     }
 
-    /// <summary>These clear TF on their way into the handler, so there is no trap after them. [SDM3 18.3.1.4]</summary>
-    private static bool IsSoftwareInterrupt(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1;
+    /// <summary>These clear TF on their way into the handler (or, RSM, belong to another program), so there is no trap after them. [SDM3 18.3.1.4]</summary>
+    private static bool IsSoftwareInterrupt(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1 or Code.Rsm;
 }

@@ -10,6 +10,12 @@ public sealed partial class Processor
     /// <summary>The guest's CPUID table.</summary>
     public GuestCpuid Cpuid { get; } = new();
 
+    /// <summary>Deviations asked for.</summary>
+    public ProcessorQuirks Quirks { get; set; }
+
+    /// <summary>An SMI found no memory at SMRAM: nothing can be executed any more.</summary>
+    public bool IsDead { get; internal set; }
+
     /// <summary>The model-specific registers.</summary>
     public MsrFile Msrs { get; } = new();
 

@@ -100,7 +100,7 @@ internal static unsafe class Exchange
         LazyFlags.SetArithmetic(s, r, (~a & b) | ((~a | b) & r));
     }
 
-    /// <summary>Of the 32-bit form: whichever of accumulator and destination is written loses its upper half.</summary>
+    /// <summary>Of the 32-bit form, only the register that gets a new value loses its upper half: the destination when equal, else the accumulator.</summary>
     private static Flow CmpxchgRR<T>(CpuState* s, Insn* i)
         where T : unmanaged, IBinaryInteger<T>
     {
@@ -112,7 +112,6 @@ internal static unsafe class Exchange
         }
         else
         {
-            Operand.Set(s, i->R0, old);
             Operand.Set(s, Gpr.Rax * 8, old);
         }
 

@@ -68,7 +68,7 @@ public static unsafe class ControlRegisters
 
         if (((value ^ old) & (Cr0.PG | Cr0.WP)) != 0)
         {
-            TlbControl.FlushAll(s);
+            Flush(s);
         }
 
         if (value != old)
@@ -98,7 +98,7 @@ public static unsafe class ControlRegisters
 
         s->Cr3 = value;
         TlbControl.SwitchContext(s);
-        if (!keep)
+        if (!keep && s->KeepTranslations == 0)
         {
             TlbControl.FlushNonGlobal(s);
         }
@@ -138,7 +138,7 @@ public static unsafe class ControlRegisters
         s->Cr4 = value;
         if ((changed & Cr4Translation) != 0)
         {
-            TlbControl.FlushAll(s);
+            Flush(s);
         }
 
         if (changed != 0)
@@ -176,7 +176,7 @@ public static unsafe class ControlRegisters
         s->Efer = (value & ~Efer.LMA) | (old & Efer.LMA);
         if (((s->Efer ^ old) & Efer.NXE) != 0)
         {
-            TlbControl.FlushAll(s);
+            Flush(s);
         }
 
         if ((old & ~s->Efer & Efer.SVME) != 0)
@@ -289,10 +289,19 @@ public static unsafe class ControlRegisters
 
         if (changed)
         {
+            // Not even RSM may keep translations through other tables.
             TlbControl.FlushAll(s);
         }
 
         return true;
+    }
+
+    private static void Flush(CpuState* s)
+    {
+        if (s->KeepTranslations == 0)
+        {
+            TlbControl.FlushAll(s);
+        }
     }
 
     /// <summary>To be called after the user wrote control registers without these setters (KVM_SET_SREGS): translations and derived state start afresh.</summary>

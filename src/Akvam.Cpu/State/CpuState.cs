@@ -113,6 +113,9 @@ public unsafe struct CpuState
     /// <summary>1 when the SMI that led to SMM came while NMIs were blocked.</summary>
     public byte SmmInsideNmi;
 
+    /// <summary>1 while RSM loads control registers: their setters leave the TLB alone, RSM sees to it.</summary>
+    public byte KeepTranslations;
+
     public byte NmiMasked;
     public byte NmiPending;
     public byte NmiInjected;
@@ -150,6 +153,12 @@ public unsafe struct CpuState
 
     /// <summary>DR6 bits of debug traps to report after the current instruction (BS, B0-B3, BT).</summary>
     public uint PendingDebug;
+
+    /// <summary><see cref="PendingDebug"/> of the program that an SMI interrupted.</summary>
+    public uint SmmPendingDebug;
+
+    /// <summary>Control registers when the SMI came: translations stay valid if RSM restores the same.</summary>
+    public ulong SmmCr0, SmmCr3, SmmCr4, SmmEfer;
 
     /// <summary>Instructions completed since the processor was created.</summary>
     public ulong Retired;

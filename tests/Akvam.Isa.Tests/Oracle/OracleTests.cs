@@ -13,6 +13,7 @@ namespace Akvam.Isa.Tests.Oracle;
 /// processor. Undefined flags (Iced's table) are masked. AKVAM_ORACLE_ROUNDS sets the cases per form, AKVAM_SEED the seed.
 /// </summary>
 /// <remarks>Valid for the life of the two processors it makes.</remarks>
+[Collection("Host processor")]
 public sealed unsafe class OracleTests
 {
     private const ulong FlagsCompared = Rflags.Lazy | Rflags.DF;

@@ -84,7 +84,6 @@ internal static unsafe class ControlMoves
         if ((s->Dr7 & Dr7Gd) != 0)
         {
             // The handler must be able to use the debug registers. [SDM3 18.2.4]
-            s->Dr7 &= ~Dr7Gd;
             Fault.Raise(s, Vector.DB, 0, Dr6Bd);
             s->Fault.HasErrorCode = false;
             return null;

@@ -1,3 +1,5 @@
+using Akvam.Cpu.Smm;
+
 namespace Akvam.Cpu.Semantics.Supervisor;
 
 /// <summary>The instructions around system registers, ports and System Management Mode.</summary>
@@ -10,5 +12,6 @@ internal static class SupervisorFamily
         Maintenance.Register(b);
         StateBits.Register(b);
         PortIo.Register(b);
+        Rsm.Register(b);
     }
 }
