@@ -131,7 +131,7 @@ public sealed class TimerQueue : ITimerHost, IDisposable
                 return null;
             }
 
-            if (entry.Deadline <= now)
+            if (entry.Deadline == entry.Key)
             {
                 _heap.Remove(entry);
                 entry.Deadline = Never;
@@ -139,6 +139,7 @@ public sealed class TimerQueue : ITimerHost, IDisposable
                 return entry;
             }
 
+            // Moved later or cancelled since it got this place.
             if (entry.Deadline == Never)
             {
                 _heap.Remove(entry);
