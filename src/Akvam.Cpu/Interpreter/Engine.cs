@@ -23,15 +23,14 @@ internal static unsafe class Engine
                 return Flow.Abort;
             }
 
-            uint count = b->Count;
-            if (s->StopAt - s->Retired < count)
+            if (s->StopAt - s->Retired < b->Count)
             {
                 return Flow.End;
             }
 
-            Insn* first = Block.First(b);
-            Insn* i = first;
-            Insn* end = first + count;
+            // Few variables live across the calls: they then stay in the host's callee-saved registers.
+            Insn* i = Block.First(b);
+            Insn* end = i + b->Count;
             Flow flow;
             do
             {
@@ -44,18 +43,12 @@ internal static unsafe class Engine
                 i++;
             }
             while (i != end);
-            s->Retired += count;
+            s->Retired += b->Count;
             s->Rip = (s->Rip + b->Bytes) & s->RipMask;
             continue;
 
         left:
-            if (flow == Flow.Jump)
-            {
-                s->Retired += (ulong)(i - first) + 1;
-                continue;
-            }
-
-            s->Retired += (ulong)(i - first);
+            s->Retired += (ulong)((byte*)i - (byte*)Block.First(b)) / (ulong)sizeof(Insn);
             if (flow == Flow.Abort)
             {
                 s->Rip = i->RipOf(s);
@@ -63,7 +56,10 @@ internal static unsafe class Engine
             }
 
             s->Retired++;
-            s->Rip = i->NextRip(s);
+            if (flow == Flow.End)
+            {
+                s->Rip = i->NextRip(s);
+            }
         }
 
         return Flow.End;

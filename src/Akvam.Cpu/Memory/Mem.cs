@@ -35,10 +35,15 @@ public static unsafe class Mem
         where T : unmanaged
     {
         ulong linear = RawEa(s, i);
-        if ((i->Flags & InsnFlags.Flat) == 0 && !SegmentCheck.Linear(s, i, sizeof(T), AccessKind.Read, ref linear))
+        if ((i->Flags & InsnFlags.Flat) == 0)
         {
-            value = default;
-            return false;
+            if (!SegmentCheck.Operand(s, i, linear, sizeof(T), AccessKind.Read))
+            {
+                value = default;
+                return false;
+            }
+
+            linear = s->SegmentLinear;
         }
 
         return LoadLinear(s, linear, out value);
@@ -50,9 +55,14 @@ public static unsafe class Mem
         where T : unmanaged
     {
         ulong linear = RawEa(s, i);
-        if ((i->Flags & InsnFlags.Flat) == 0 && !SegmentCheck.Linear(s, i, sizeof(T), AccessKind.Write, ref linear))
+        if ((i->Flags & InsnFlags.Flat) == 0)
         {
-            return Flow.Abort;
+            if (!SegmentCheck.Operand(s, i, linear, sizeof(T), AccessKind.Write))
+            {
+                return Flow.Abort;
+            }
+
+            linear = s->SegmentLinear;
         }
 
         return StoreLinear(s, linear, value);
@@ -70,11 +80,10 @@ public static unsafe class Mem
             return true;
         }
 
-        Unsafe.SkipInit(out value);
-        fixed (T* p = &value)
-        {
-            return SlowAccess.Load(s, linear, (byte*)p, sizeof(T), s->DataTag);
-        }
+        // Through memory of the state: the address of a local would keep the fast path's value out of a register.
+        bool done = SlowAccess.Load(s, linear, s->SlowValue, sizeof(T), s->DataTag);
+        value = Unsafe.ReadUnaligned<T>(s->SlowValue);
+        return done;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -88,7 +97,8 @@ public static unsafe class Mem
             return Flow.Next;
         }
 
-        return SlowAccess.Store(s, linear, (byte*)&value, sizeof(T), s->DataTag);
+        Unsafe.WriteUnaligned(s->SlowValue, value);
+        return SlowAccess.Store(s, linear, s->SlowValue, sizeof(T), s->DataTag);
     }
 
     /// <summary>Loads as the processor itself, at supervisor privilege: descriptor tables, TSS, IDT.</summary>
@@ -102,11 +112,9 @@ public static unsafe class Mem
             return true;
         }
 
-        Unsafe.SkipInit(out value);
-        fixed (T* p = &value)
-        {
-            return SlowAccess.Load(s, linear, (byte*)p, sizeof(T), s->SystemTag);
-        }
+        bool done = SlowAccess.Load(s, linear, s->SlowValue, sizeof(T), s->SystemTag);
+        value = Unsafe.ReadUnaligned<T>(s->SlowValue);
+        return done;
     }
 
     /// <summary>Stores as the processor itself, at supervisor privilege.</summary>
@@ -128,9 +136,14 @@ public static unsafe class Mem
         where T : unmanaged
     {
         ulong linear = RawEa(s, i);
-        if ((i->Flags & InsnFlags.Flat) == 0 && !SegmentCheck.Linear(s, i, sizeof(T), AccessKind.Write, ref linear))
+        if ((i->Flags & InsnFlags.Flat) == 0)
         {
-            return null;
+            if (!SegmentCheck.Operand(s, i, linear, sizeof(T), AccessKind.Write))
+            {
+                return null;
+            }
+
+            linear = s->SegmentLinear;
         }
 
         return BeginModifyLinear<T>(s, linear);
@@ -158,7 +171,14 @@ public static unsafe class Mem
     public static bool Address(CpuState* s, Insn* i, int size, AccessKind kind, out ulong linear)
     {
         linear = RawEa(s, i);
-        return (i->Flags & InsnFlags.Flat) != 0 || SegmentCheck.Linear(s, i, size, kind, ref linear);
+        if ((i->Flags & InsnFlags.Flat) != 0)
+        {
+            return true;
+        }
+
+        bool done = SegmentCheck.Operand(s, i, linear, size, kind);
+        linear = s->SegmentLinear;
+        return done;
     }
 
     /// <summary>

@@ -9,12 +9,22 @@ namespace Akvam.Cpu.Memory;
 /// <remarks>Valid as long as the <see cref="CpuState"/> it is given.</remarks>
 public static unsafe class SegmentCheck
 {
-    /// <summary>Turns the raw effective address of the memory operand into a linear address; false: the fault is set.</summary>
+    /// <summary>Turns the raw effective address of the memory operand into <see cref="CpuState.SegmentLinear"/>; false: the fault is set.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static bool Linear(CpuState* s, Insn* i, int size, AccessKind kind, ref ulong address)
+    public static bool Operand(CpuState* s, Insn* i, ulong address, int size, AccessKind kind)
     {
         address &= Mem.AddressMask(i->Flags);
-        return Linear(s, i->Segment, size, kind, ref address);
+        bool done = Linear(s, i->Segment, size, kind, ref address);
+        s->SegmentLinear = address;
+        return done;
+    }
+
+    /// <summary>The same on a variable, for handlers that compute the effective address in their own way.</summary>
+    public static bool Linear(CpuState* s, Insn* i, int size, AccessKind kind, ref ulong address)
+    {
+        bool done = Operand(s, i, address, size, kind);
+        address = s->SegmentLinear;
+        return done;
     }
 
     /// <summary>Adds the base of segment register <paramref name="segment"/> to an offset and checks the access; false: the fault is set.</summary>

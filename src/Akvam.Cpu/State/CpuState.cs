@@ -178,6 +178,12 @@ public unsafe struct CpuState
     public ulong BounceLinear;
 
     public const int VectorOffset = 256, FxOffset = 768, ScratchOffset = 1280;
+    /// <summary>Linear address that <see cref="Memory.SegmentCheck.Operand"/> computed.</summary>
+    public ulong SegmentLinear;
+
+    /// <summary>The value of an access on the slow path.</summary>
+    public fixed byte SlowValue[64];
+
     /// <summary>Version of the code page that a read-modify-write is changing; null outside one.</summary>
     public uint* TrackedModify;
 
