@@ -3,6 +3,7 @@ using Akvam.Abi;
 namespace Akvam;
 
 /// <content>Guest memory. [KVM 4.35] [KVM 4.8] [KVM 4.117]</content>
+/// <remarks>Valid because memory that the VM allocates is freed with the VM, and a client keeps its own mapped as long as the slot is there.</remarks>
 public sealed unsafe partial class Vm
 {
     private readonly MemoryRegions _regions;
