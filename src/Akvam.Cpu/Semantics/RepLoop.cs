@@ -27,6 +27,9 @@ internal unsafe interface IStringStep
 /// <remarks>Valid as long as the state and instruction it is given.</remarks>
 internal static unsafe class RepLoop
 {
+    /// <summary>DR6.BS.</summary>
+    private const uint SingleStep = 1 << 14;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Flow Execute<TStep>(CpuState* s, Insn* i)
         where TStep : IStringStep =>
@@ -53,8 +56,9 @@ internal static unsafe class RepLoop
                 break;
             }
 
-            // Single-stepping traps after each iteration. [SDM3 18.3.1.4]
-            if (Volatile.Read(ref s->Requests) != 0 || (s->SystemFlags & Rflags.TF) != 0)
+            // A trap (single step, data breakpoint) comes after the iteration, not after the instruction. [SDM3 18.3.1.4]
+            s->PendingDebug |= (s->SystemFlags & Rflags.TF) != 0 ? SingleStep : 0;
+            if (Volatile.Read(ref s->Requests) != 0 || s->PendingDebug != 0)
             {
                 s->Abort = AbortReason.Interrupted;
                 return Flow.Abort;
