@@ -16,6 +16,9 @@ public sealed unsafe class ProcessorGroup : IDisposable
 
     public PhysicalMemory Memory { get; }
 
+    /// <summary>Host code for the instructions that the host computes.</summary>
+    internal Native.HostStubs Stubs { get; } = new();
+
     /// <summary>Held around a LOCKed access that crosses a page, which the host cannot make atomic for us.</summary>
     internal object SplitLock { get; } = new();
 

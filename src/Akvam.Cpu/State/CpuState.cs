@@ -44,6 +44,9 @@ public unsafe struct CpuState
     /// <summary>Memory operand of an instruction that a stub of host code executes. At offset 1280, which is <see cref="ScratchOffset"/>.</summary>
     public fixed byte Scratch[64];
 
+    /// <summary>Segment selectors of the last x87 instruction and its operand; the offsets, 64 bits wide, are in <see cref="Fx"/>.</summary>
+    public ushort Fcs, Fds;
+
     public uint Mxcsr;
     public uint Pkru;
     public ulong Xcr0;

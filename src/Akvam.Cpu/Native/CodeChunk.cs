@@ -1,0 +1,63 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+
+namespace Akvam.Cpu.Native;
+
+/// <summary>One piece of memory that is mapped twice: writable here, executable there. No page is ever both.</summary>
+/// <remarks>Valid until it is collected, and its owner (<see cref="ExecutableMemory"/>) lives as long as anything that holds an address in it.</remarks>
+internal sealed unsafe class CodeChunk : SafeHandle
+{
+    private readonly byte* _writable;
+    private readonly nuint _size;
+    private int _used;
+
+    public CodeChunk(int size)
+        : base(0, ownsHandle: true)
+    {
+        _size = (nuint)size;
+        int fd = Libc.memfd_create("akvam-code", Libc.MFD_CLOEXEC);
+        if (fd < 0)
+        {
+            throw new Win32Exception();
+        }
+
+        try
+        {
+            if (Libc.ftruncate(fd, size) != 0)
+            {
+                throw new Win32Exception();
+            }
+
+            _writable = Map(fd, Libc.PROT_READ | Libc.PROT_WRITE);
+            SetHandle((nint)Map(fd, Libc.PROT_READ | Libc.PROT_EXEC));
+        }
+        finally
+        {
+            _ = Libc.close(fd);
+        }
+    }
+
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>Copies code in, aligned to 16; its executable address, or 0 when the chunk is full.</summary>
+    public nint Add(ReadOnlySpan<byte> code)
+    {
+        int at = (_used + 15) & ~15;
+        if ((nuint)(at + code.Length) > _size)
+        {
+            return 0;
+        }
+
+        code.CopyTo(new Span<byte>(_writable + at, code.Length));
+        _used = at + code.Length;
+        return handle + at;
+    }
+
+    protected override bool ReleaseHandle() => Libc.munmap(_writable, _size) == 0 & Libc.munmap((void*)handle, _size) == 0;
+
+    private byte* Map(int fd, int protection)
+    {
+        void* p = Libc.mmap(null, _size, protection, Libc.MAP_SHARED, fd, 0);
+        return (nint)p == -1 ? throw new Win32Exception() : (byte*)p;
+    }
+}

@@ -1,0 +1,74 @@
+using Iced.Intel;
+
+namespace Akvam.Cpu.Native;
+
+/// <summary>Registers that an instruction uses without naming them in its operands.</summary>
+[Flags]
+internal enum ImplicitOperands
+{
+    None = 0,
+    Xmm0In = 1,
+    Xmm0Out = 2,
+
+    /// <summary>String lengths in EAX and EDX (PCMPESTRx).</summary>
+    Lengths = 4,
+    EcxOut = 8,
+}
+
+/// <summary>What has to be known about a vector instruction to build and call its stub; from Iced's tables where they say it.</summary>
+internal readonly record struct VectorShape
+{
+    /// <summary>Bytes of the memory operand; 0 without one.</summary>
+    public int MemorySize { get; private init; }
+
+    public bool WritesMemory { get; private init; }
+
+    /// <summary>Operand 0 is a register that is written.</summary>
+    public bool WritesRegister { get; private init; }
+
+    /// <summary>A memory operand that is not aligned to its size raises #GP(0).</summary>
+    public bool NeedsAlignment { get; private init; }
+
+    public bool UsesMxcsr { get; private init; }
+
+    public bool SetsFlags { get; private init; }
+
+    /// <summary>The host's MMX registers are used.</summary>
+    public bool UsesMmx { get; private init; }
+
+    /// <summary>The guest's x87 unit is switched to MMX: tags valid, top of stack 0.</summary>
+    public bool EntersMmx { get; private init; }
+
+    public bool WritesMmx { get; private init; }
+
+    public ImplicitOperands Implicit { get; private init; }
+
+    public static VectorShape Of(in Instruction instruction)
+    {
+        var factory = new InstructionInfoFactory();
+        ref readonly InstructionInfo info = ref factory.GetInfo(instruction, InstructionInfoOptions.NoMemoryUsage | InstructionInfoOptions.NoRegisterUsage);
+        int memory = -1;
+        bool mmx = false;
+        for (int op = 0; op < instruction.OpCount; op++)
+        {
+            memory = instruction.GetOpKind(op) == OpKind.Memory ? op : memory;
+            mmx |= instruction.GetOpKind(op) == OpKind.Register && instruction.GetOpRegister(op).IsMM();
+        }
+
+        bool writes0 = info.GetOpAccess(0) is OpAccess.Write or OpAccess.ReadWrite or OpAccess.CondWrite or OpAccess.ReadCondWrite;
+        int size = memory < 0 ? 0 : instruction.MemorySize.GetSize();
+        return new VectorShape
+        {
+            MemorySize = size,
+            WritesMemory = writes0 && memory == 0,
+            WritesRegister = writes0 && memory != 0,
+            NeedsAlignment = size == 16 && instruction.Code.Encoding() == EncodingKind.Legacy && !VectorNames.AllowsUnaligned(instruction.Mnemonic),
+            UsesMxcsr = VectorNames.UsesMxcsr(instruction.Mnemonic),
+            SetsFlags = VectorNames.TouchesFlags(instruction.RflagsModified),
+            UsesMmx = mmx,
+            EntersMmx = mmx || instruction.Mnemonic == Mnemonic.Cvtpi2ps,
+            WritesMmx = writes0 && memory != 0 && instruction.Op0Register.IsMM(),
+            Implicit = VectorNames.Implicit(instruction.Mnemonic),
+        };
+    }
+}
