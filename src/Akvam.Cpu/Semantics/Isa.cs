@@ -38,6 +38,7 @@ public static unsafe class Isa
         FarControl.Register(b);
         SystemCalls.Register(b);
         Interrupts.Register(b);
+        Simd.VectorIsa.Register(b);
         return b.Rows;
     }
 }
