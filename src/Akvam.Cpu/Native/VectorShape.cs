@@ -33,11 +33,8 @@ internal readonly record struct VectorShape
 
     public bool SetsFlags { get; private init; }
 
-    /// <summary>The host's MMX registers are used.</summary>
+    /// <summary>An MMX register is an operand: the x87 unit is switched to MMX. Conversions from memory (CVTPI2PS xmm, m64) do not switch it.</summary>
     public bool UsesMmx { get; private init; }
-
-    /// <summary>The guest's x87 unit is switched to MMX: tags valid, top of stack 0.</summary>
-    public bool EntersMmx { get; private init; }
 
     public bool WritesMmx { get; private init; }
 
@@ -66,7 +63,6 @@ internal readonly record struct VectorShape
             UsesMxcsr = VectorNames.UsesMxcsr(instruction.Mnemonic),
             SetsFlags = VectorNames.TouchesFlags(instruction.RflagsModified),
             UsesMmx = mmx,
-            EntersMmx = mmx || instruction.Mnemonic == Mnemonic.Cvtpi2ps,
             WritesMmx = writes0 && memory != 0 && instruction.Op0Register.IsMM(),
             Implicit = VectorNames.Implicit(instruction.Mnemonic),
         };

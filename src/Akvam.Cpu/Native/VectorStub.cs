@@ -38,7 +38,7 @@ internal static class VectorStub
                 host.MemoryIndex = Register.None;
                 host.MemoryIndexScale = 1;
                 host.MemoryDisplacement64 = CpuState.ScratchOffset;
-                host.MemoryDisplSize = 4;
+                host.MemoryDisplSize = 8;
             }
         }
 

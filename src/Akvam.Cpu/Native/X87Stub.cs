@@ -25,7 +25,7 @@ internal static class X87Stub
                 host.MemoryIndex = Register.None;
                 host.MemoryIndexScale = 1;
                 host.MemoryDisplacement64 = CpuState.ScratchOffset;
-                host.MemoryDisplSize = 4;
+                host.MemoryDisplSize = 8;
             }
         }
 

@@ -99,6 +99,13 @@ internal sealed class InstructionGenerator(Random random)
             return false;
         }
 
+        if (op == OpKind.Immediate8 && n > 0 && x.GetOpKind(n - 1) == OpKind.Immediate8)
+        {
+            x.SetOpKind(n, OpKind.Immediate8_2nd);
+            x.Immediate8_2nd = (byte)value;
+            return true;
+        }
+
         x.SetOpKind(n, op);
         switch (op)
         {

@@ -77,7 +77,7 @@ internal static unsafe class HostVector
     {
         VectorShape shape = VectorShape.Of(in guest);
         VectorStub.Emit(in guest, in shape, assembler);
-        handler = !shape.EntersMmx ? Handler<NoMmx>(in shape) : shape.WritesMmx ? Handler<MmxTarget>(in shape) : Handler<MmxSource>(in shape);
+        handler = !shape.UsesMmx ? Handler<NoMmx>(in shape) : shape.WritesMmx ? Handler<MmxTarget>(in shape) : Handler<MmxSource>(in shape);
     }
 
     private static nint Handler<TUnit>(in VectorShape shape)

@@ -17,6 +17,9 @@ internal static class VectorIsa
         VectorMoves.Register(b);
         ScalarMoves.Register(b);
         VectorLogic.Register(b);
+        MaskedMoves.Register(b);
+        Gather.Register(b);
+        VectorZero.Register(b);
         X87Control.Register(b);
         X87Environment.Register(b);
         Fxsave.Register(b);
