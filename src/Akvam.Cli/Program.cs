@@ -1,1 +1,3 @@
-return 0;
+using Akvam.Cli.Commands;
+
+return CommandLine.Run(args);

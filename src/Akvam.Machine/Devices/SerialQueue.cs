@@ -7,6 +7,7 @@ public sealed class SerialQueue : ISerialInput
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _space;
     private readonly int _capacity;
+    private volatile bool _held;
 
     /// <param name="capacity">How many characters may wait before <see cref="Add"/> blocks.</param>
     public SerialQueue(int capacity = 4096)
@@ -27,6 +28,13 @@ public sealed class SerialQueue : ISerialInput
         }
     }
 
+    /// <summary>Whether characters are kept back although they are there, as between XOFF and XON.</summary>
+    public bool Held
+    {
+        get => _held;
+        set => _held = value;
+    }
+
     /// <summary>Appends a character; waits while the queue is full.</summary>
     public void Add(byte value, CancellationToken cancellation = default)
     {
@@ -37,11 +45,27 @@ public sealed class SerialQueue : ISerialInput
         }
     }
 
+    /// <summary>Appends a character unless the queue is full.</summary>
+    public bool TryAdd(byte value)
+    {
+        if (!_space.Wait(0, CancellationToken.None))
+        {
+            return false;
+        }
+
+        lock (_lock)
+        {
+            _bytes.AddLast(value);
+        }
+
+        return true;
+    }
+
     public bool TryTake(out byte value)
     {
         lock (_lock)
         {
-            if (_bytes.First is not { } first)
+            if (_held || _bytes.First is not { } first)
             {
                 value = 0;
                 return false;

@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using Akvam.Cli.Packages;
+using Akvam.Cli.Terminal;
+using Akvam.Machine.Initramfs;
+using Akvam.Machine.Loading;
+using Akvam.Machine.Packages;
+
+namespace Akvam.Cli.Commands;
+
+/// <summary><c>akvam boot</c>.</summary>
+internal static class BootCommand
+{
+    private const int DefaultMegabytes = 512;
+    private const int SeedBytes = 64;
+
+    public static Command Create()
+    {
+        Option<string?> kernel = MachineOptions.File("--kernel", "A Linux kernel, bzImage or vmlinux. Without it, Debian's is downloaded once.");
+        Option<string?> initrd = MachineOptions.File("--initrd", "An initramfs. Without it, one is made of busybox.");
+        var append = new Option<string>("--append") { Description = "More of the kernel's command line.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
+        Option<int> memory = MachineOptions.Memory(DefaultMegabytes);
+        Option<int> cpus = MachineOptions.Cpus();
+        Option<string?> trace = MachineOptions.Trace();
+        var command = new Command("boot", "Boot Linux to a shell on this terminal. Ctrl-A x leaves, Ctrl-A h helps; input from a pipe goes to the guest's shell.")
+        {
+            kernel,
+            initrd,
+            append,
+            memory,
+            cpus,
+            trace,
+        };
+        command.SetAction(parsed => Boot(
+            parsed.GetValue(kernel), parsed.GetValue(initrd), parsed.GetValue(append) ?? "", parsed.GetValue(memory), parsed.GetValue(cpus), parsed.GetValue(trace)));
+        return command;
+    }
+
+    private static int Boot(string? kernelPath, string? initrdPath, string append, int memory, int cpus, string? trace)
+    {
+        // What the user gave is looked at before anything is downloaded.
+        GuestImage? kernel = kernelPath is null ? null : GuestImage.Open(kernelPath);
+        byte[]? initrd = initrdPath is null ? null : GuestImage.ReadFile(initrdPath);
+        bool ownInit = initrd is null;
+        if (kernel is null || initrd is null)
+        {
+            GuestFiles files = GetFiles(needKernel: kernel is null);
+            kernel ??= GuestImage.Open(files.Kernel);
+            initrd ??= InitramfsBuilder.Build(GuestImage.ReadFile(files.Busybox));
+        }
+
+        using var session = new GuestSession(memory, cpus, trace, ownInit);
+        session.Pc.LoadLinux(kernel, new LinuxBoot(CommandLineFor(append, ownInit), initrd, Seed: RandomNumberGenerator.GetBytes(SeedBytes)));
+        return session.Run();
+    }
+
+    private static string CommandLineFor(string append, bool ownInit)
+    {
+        string line = "console=ttyS0 panic=-1";
+        if (ownInit && !RawTerminal.IsTerminal)
+        {
+            line += " quiet akvam.batch";
+        }
+        else if (ownInit && Environment.GetEnvironmentVariable("TERM") is { Length: > 0 and < 32 } term && term.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '+' or '.'))
+        {
+            line += $" TERM={term}";
+        }
+
+        return append.Length > 0 ? $"{line} {append}" : line;
+    }
+
+    private static GuestFiles GetFiles(bool needKernel)
+    {
+        var cache = new PackageCache(PackageCache.DefaultFolder(Environment.GetEnvironmentVariable));
+        if (cache.IsComplete(needKernel))
+        {
+            return cache.Get(new HostFiles(), NoProgress.Instance, needKernel);
+        }
+
+        IPackageSource source = AptPackages.IsAvailable ? new AptPackages() : new HostFiles();
+        return FetchProgressBar.Show(progress => cache.Get(source, progress, needKernel));
+    }
+
+    private sealed class NoProgress : IFetchProgress
+    {
+        public static readonly NoProgress Instance = new();
+
+        public void Step(string what)
+        {
+        }
+
+        public void Percent(double done)
+        {
+        }
+    }
+}

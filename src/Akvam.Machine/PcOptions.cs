@@ -1,0 +1,28 @@
+using Akvam.Machine.Devices;
+
+namespace Akvam.Machine;
+
+/// <summary>What a small PC is made of.</summary>
+public sealed record PcOptions
+{
+    /// <summary>The guest's memory in MiB, at least 2.</summary>
+    public required int MemoryMegabytes { get; init; }
+
+    /// <summary>The number of processors, at least 1.</summary>
+    public int Cpus { get; init; } = 1;
+
+    /// <summary>Where the serial port's input comes from.</summary>
+    public required ISerialInput SerialInput { get; init; }
+
+    /// <summary>Takes what the serial port sends.</summary>
+    public required Action<byte> SerialOutput { get; init; }
+
+    /// <summary>Takes what guests write to the debug console ports.</summary>
+    public Action<byte> DebugOutput { get; init; } = static _ => { };
+
+    /// <summary>The clock of the devices outside the KVM core.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Takes a line for each event, or null.</summary>
+    public EventTrace? Trace { get; init; }
+}
