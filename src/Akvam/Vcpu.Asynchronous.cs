@@ -57,7 +57,12 @@ public sealed unsafe partial class Vcpu
 
     internal void PostSmi() => Ask(Asked.Smi);
 
-    internal void PostInit() => Ask(Asked.Init);
+    /// <summary>INIT forgets a STARTUP that came before it.</summary>
+    internal void PostInit()
+    {
+        Interlocked.And(ref _asked, ~(int)Asked.Sipi);
+        Ask(Asked.Init);
+    }
 
     internal void PostSipi(byte vector)
     {
@@ -85,7 +90,12 @@ public sealed unsafe partial class Vcpu
         int nmis = ((asked & Asked.Nmi) != 0 ? 1 : 0) + ((asked & Asked.SecondNmi) != 0 ? 1 : 0);
         s->NmiPending = (byte)Math.Min(s->NmiPending + nmis, MostPendingNmis);
         s->SmiPending |= (asked & Asked.Smi) != 0 ? (byte)1 : (byte)0;
-        s->InitPending |= (asked & Asked.Init) != 0 ? (byte)1 : (byte)0;
+        if ((asked & Asked.Init) != 0)
+        {
+            s->InitPending = 1;
+            s->SipiPending = 0;
+        }
+
         if ((asked & Asked.Sipi) != 0)
         {
             s->SipiPending = 1;

@@ -31,7 +31,10 @@ internal static unsafe class EventInjector
 
         if (s->InitPending != 0 && s->InSmm == 0 && s->Gif != 0)
         {
+            // A STARTUP that came after the INIT waits for it, and survives what it resets.
+            byte sipi = s->SipiPending;
             p.Reset(init: true);
+            s->SipiPending = sipi;
             p.Bus.Initialized();
             s->Activity = p.IsBootstrap ? Activity.Runnable : Activity.InitReceived;
         }
