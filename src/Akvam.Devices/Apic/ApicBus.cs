@@ -8,7 +8,10 @@ public sealed class ApicBus
     private Lapic[] _lapics = [];
     private IEoiListener[] _listeners = [];
 
-    /// <summary>MSI addresses carry destination bits 31:8 in their upper half (KVM_X2APIC_API_USE_32BIT_IDS).</summary>
+    /// <summary>
+    /// MSI addresses carry destination bits 31:8 in their upper half, and exported register pages the whole x2APIC id instead of id &lt;&lt; 24
+    /// (KVM_X2APIC_API_USE_32BIT_IDS).
+    /// </summary>
     public bool Use32BitIds { get; set; }
 
     /// <summary>An MSI or IOAPIC destination of 0xFF is one x2APIC processor (KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK), not everybody.</summary>

@@ -147,7 +147,7 @@ public sealed partial class Lapic
     }
 
     private bool IsLvt(int register) =>
-        register is >= LapicRegister.LvtTimer and <= LapicRegister.LvtError || (register == LapicRegister.LvtCmci && _options.Cmci);
+        register is >= LapicRegister.LvtTimer and <= LapicRegister.LvtError || (register == LapicRegister.LvtCmci && _cmci);
 
     /// <summary>Registers both modes have and that can be read.</summary>
     private bool IsCommonReadable(int register) =>

@@ -17,7 +17,7 @@ public sealed partial class Lapic
         {
             Put(page, register, register switch
             {
-                LapicRegister.Id when IsX2Apic => _options.Use32BitIds ? InitialId : InitialId << 24,
+                LapicRegister.Id when IsX2Apic => _bus.Use32BitIds ? InitialId : InitialId << 24,
                 LapicRegister.CurrentCount => _timer.CurrentCount,
                 _ => Get(register),
             });
@@ -30,7 +30,7 @@ public sealed partial class Lapic
     public bool TryImportState(ReadOnlySpan<byte> page)
     {
         uint id = Take(page, LapicRegister.Id);
-        if (IsX2Apic && id != (_options.Use32BitIds ? InitialId : InitialId << 24))
+        if (IsX2Apic && id != (_bus.Use32BitIds ? InitialId : InitialId << 24))
         {
             return false;
         }

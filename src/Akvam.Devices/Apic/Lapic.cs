@@ -27,6 +27,7 @@ public sealed partial class Lapic : IDisposable
     private readonly LapicTimer _timer;
 
     private ulong _base;
+    private bool _cmci;
 
     /// <summary>Makes the APIC in its power-up state and connects it to the bus.</summary>
     /// <param name="initialId">The x2APIC id; its low 8 bits are the xAPIC id after reset.</param>
@@ -72,8 +73,20 @@ public sealed partial class Lapic : IDisposable
     /// <summary>MAXPHYADDR; base addresses beyond it are refused.</summary>
     public int PhysicalAddressBits { get; set; } = 52;
 
+    /// <summary>IA32_MCG_CAP offers CMCI, and the local vector table has an entry for it; set when machine checks are (KVM_X86_SETUP_MCE).</summary>
+    public bool CmciAvailable
+    {
+        get => _cmci;
+        set
+        {
+            _cmci = value;
+            Set(LapicRegister.LvtCmci, value ? LvtBits.Masked : 0);
+            Set(LapicRegister.Version, VersionRegister);
+        }
+    }
+
     /// <summary>The number of LVT entries: six, or seven with CMCI.</summary>
-    public int LvtCount => _options.Cmci ? 7 : 6;
+    public int LvtCount => _cmci ? 7 : 6;
 
     internal ILapicHost Host => _host;
 

@@ -11,15 +11,9 @@ public sealed record LapicOptions
     /// <summary>EOI broadcast suppression (version register bit 24, SVR bit 12); needs an IOAPIC with an EOI register.</summary>
     public bool DirectedEoi { get; init; }
 
-    /// <summary>A CMCI entry in the local vector table.</summary>
-    public bool Cmci { get; init; }
-
     /// <summary>The boot processor's LINT0 leaves reset as unmasked ExtINT (KVM_X86_QUIRK_LINT0_REENABLED), so the 8259 works at once.</summary>
     public bool Lint0ExtIntAtReset { get; init; } = true;
 
     /// <summary>Shortest period of a periodic timer; KVM's min_timer_period_us is 200.</summary>
     public ulong MinimumPeriodNs { get; init; } = 200_000;
-
-    /// <summary>The exported register page carries the 32-bit x2APIC id (KVM_X2APIC_API_USE_32BIT_IDS) instead of id &lt;&lt; 24.</summary>
-    public bool Use32BitIds { get; init; }
 }

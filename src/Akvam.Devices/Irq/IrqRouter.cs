@@ -32,12 +32,16 @@ public sealed class IrqRouter : IPinObserver
     public event Action? RoutesChanged;
 
     /// <summary>Replaces the routing table.</summary>
-    /// <returns>False (EINVAL), nothing changed: a GSI or pin out of range, a controller that is not there, a GSI on one controller twice.</returns>
+    /// <returns>False (EINVAL), nothing changed: a GSI or pin out of range, a controller that is not there, a GSI on one controller twice, a reserved bit of a message.</returns>
     public bool TrySetRoutes(ReadOnlySpan<IrqRoute> routes)
     {
         foreach (IrqRoute route in routes)
         {
-            if (!route.IsMsi && (route.Chip == IrqChipId.KVM_IRQCHIP_IOAPIC ? _ioapic is null : _pic is null))
+            bool missing = !route.IsMsi && (route.Chip == IrqChipId.KVM_IRQCHIP_IOAPIC ? _ioapic is null : _pic is null);
+
+            // With 32-bit ids the low byte of the upper address is reserved [KVM 4.52].
+            bool reserved = route.IsMsi && _bus.Use32BitIds && (route.Msi.AddressHigh & 0xFF) != 0;
+            if (missing || reserved)
             {
                 return false;
             }

@@ -94,6 +94,15 @@ public sealed class IrqRouterTests
     }
 
     [Fact]
+    public void With_32_bit_ids_the_low_byte_of_the_upper_address_is_reserved()
+    {
+        IrqRoute route = IrqRoute.ToMsi(1, new MsiMessage(0xFEE0_0000, 0x101, 0x55));
+        Assert.True(Router.TrySetRoutes([route]));
+        _rig.Apics.Bus.Use32BitIds = true;
+        Assert.False(Router.TrySetRoutes([route]));
+    }
+
+    [Fact]
     public void A_split_irqchip_routes_to_messages_only()
     {
         var router = new IrqRouter(_rig.Apics.Bus);

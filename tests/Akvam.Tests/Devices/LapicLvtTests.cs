@@ -5,7 +5,12 @@ namespace Akvam.Tests.Devices;
 /// <summary>The local vector table and the LINT pins [SDM3 10.5.1].</summary>
 public sealed class LapicLvtTests
 {
-    private readonly ApicRig _rig = new(options: new LapicOptions { Cmci = true });
+    private readonly ApicRig _rig = new();
+
+    public LapicLvtTests()
+    {
+        Lapic.CmciAvailable = true;
+    }
 
     private Lapic Lapic => _rig.Lapic;
 

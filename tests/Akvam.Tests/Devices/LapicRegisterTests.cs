@@ -114,9 +114,10 @@ public sealed class LapicRegisterTests
     {
         Lapic.WriteXApic(LapicRegister.LvtCmci, 0x42);
         Assert.Equal(0u, Lapic.ReadXApic(LapicRegister.LvtCmci));
-        var offered = new ApicRig(options: new LapicOptions { Cmci = true });
-        offered.Lapic.WriteXApic(LapicRegister.LvtCmci, 0x42);
-        Assert.Equal(0x42u, offered.Lapic.ReadXApic(LapicRegister.LvtCmci));
+        Lapic.CmciAvailable = true;
+        Assert.Equal(0x10000u, Lapic.ReadXApic(LapicRegister.LvtCmci));
+        Lapic.WriteXApic(LapicRegister.LvtCmci, 0x42);
+        Assert.Equal(0x42u, Lapic.ReadXApic(LapicRegister.LvtCmci));
     }
 
     [Fact]

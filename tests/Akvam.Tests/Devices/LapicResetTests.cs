@@ -98,7 +98,8 @@ public sealed class LapicResetTests
     [Fact]
     public void The_version_tells_of_CMCI_and_directed_EOI()
     {
-        var rig = new ApicRig(options: new LapicOptions { Cmci = true, DirectedEoi = true });
+        var rig = new ApicRig(options: new LapicOptions { DirectedEoi = true });
+        rig.Lapic.CmciAvailable = true;
         Assert.Equal(0x0106_0014u, rig.Lapic.ReadXApic(LapicRegister.Version));
     }
 }

@@ -152,7 +152,8 @@ public sealed class LapicStateTests
     public void The_x2apic_id_has_two_formats(bool use32BitIds, uint expected)
     {
         // KVM_X2APIC_API_USE_32BIT_IDS [KVM 7.7]
-        var rig = new ApicRig([0x123], new LapicOptions { Use32BitIds = use32BitIds });
+        var rig = new ApicRig([0x123]);
+        rig.Bus.Use32BitIds = use32BitIds;
         rig.EnterX2Apic();
         rig.Lapic.ExportState(_page);
         Assert.Equal(expected, Word(LapicRegister.Id));

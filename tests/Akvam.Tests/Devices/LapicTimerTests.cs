@@ -73,6 +73,7 @@ public sealed class LapicTimerTests
         Start(0x2_0030, 500_000);
         _rig.Time.AdvanceLate(3_400_000);
         Take();
+        Assert.Equal(2, _rig.Time.Arms);
         Assert.Equal(300_000u, Current);
         _rig.Time.Advance(599_999);
         Assert.False(Lapic.HasInterrupt);
