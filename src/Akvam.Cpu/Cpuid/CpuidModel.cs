@@ -48,7 +48,7 @@ public static class CpuidModel
         Add(e, 0x8000_0005, eax: 0xFF40_FF40, ebx: 0xFF40_FF40, ecx: 0x2008_0140, edx: 0x2008_0140);
         Add(e, 0x8000_0006, eax: 0x4800_6400, ebx: 0x6800_6400, ecx: 0x0200_6140, edx: 0x0100_9140);
         Add(e, 0x8000_0007, edx: 1 << 8);
-        Add(e, 0x8000_0008, eax: PhysicalAddressBits | (LinearAddressBits << 8), ebx: Bits(Feature.Wbnoinvd, Feature.Ibpb, Feature.SsbNo, Feature.BtcNo));
+        Add(e, 0x8000_0008, eax: PhysicalAddressBits | (LinearAddressBits << 8), ebx: Bits(Feature.ClZero, Feature.Wbnoinvd, Feature.Ibpb, Feature.SsbNo, Feature.BtcNo));
         Add(e, 0x8000_000A);
         AddIndexed(e, 0x8000_001D, 0, eax: 0x121, ebx: 0x01C0_003F, ecx: 63);
         AddIndexed(e, 0x8000_001D, 1, eax: 0x122, ebx: 0x01C0_003F, ecx: 63);

@@ -31,6 +31,7 @@ public static unsafe class Isa
         Bcd.Register(b);
         StringOps.Register(b);
         Misc.Register(b);
+        Clzero.Register(b);
         SupervisorFamily.Register(b);
         SegmentMoves.Register(b);
         SystemSegments.Register(b);

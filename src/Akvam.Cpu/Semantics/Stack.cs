@@ -49,7 +49,10 @@ internal static unsafe class Stack
             }
         }
 
-        return PopSlow(s, out value);
+        // Through memory of the state: the address of a local would keep the fast path's value out of a register.
+        bool done = PopSlow(s, sizeof(T));
+        value = Unsafe.ReadUnaligned<T>(s->SlowValue);
+        return done;
     }
 
     /// <summary>Reads <paramref name="bytes"/> above the top of the stack without moving RSP; false: the fault is set.</summary>
@@ -121,17 +124,17 @@ internal static unsafe class Stack
         return flow;
     }
 
+    /// <summary>Pops into <see cref="CpuState.SlowValue"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static bool PopSlow<T>(CpuState* s, out T value)
-        where T : unmanaged
+    private static bool PopSlow(CpuState* s, int size)
     {
         ulong sp = s->Gpr[Register.Rsp];
-        if (!Load(s, sp, out value))
+        if (!Address(s, sp, size, AccessKind.Read, out ulong linear) || !SlowAccess.Load(s, linear, s->SlowValue, size, s->DataTag))
         {
             return false;
         }
 
-        SetPointer(s, sp + (ulong)sizeof(T));
+        SetPointer(s, sp + (ulong)size);
         return true;
     }
 }

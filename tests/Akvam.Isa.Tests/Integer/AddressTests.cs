@@ -95,6 +95,20 @@ public sealed unsafe class AddressTests
         Assert.Equal(Vector.GP, m.Run());
     }
 
+    [Theory]
+    [InlineData(GuestMode.Long, "0F01FC", 0x5047)]
+    [InlineData(GuestMode.Long, "670F01FC", 0x7_0000_5047)]
+    [InlineData(GuestMode.Real, "0F01FC", 0x7_5047)]
+    public void Clzero_zeroes_the_line_around_the_address(GuestMode mode, string code, ulong address)
+    {
+        using var m = new Snippet(mode, code);
+        new Span<byte>(m.Ram + 0x5000, 256).Fill(0xFF);
+        m[Register.Rax] = address;
+        Assert.Null(m.Run());
+        Assert.Equal(64, new Span<byte>(m.Ram + 0x5000, 256).Count((byte)0));
+        Assert.Equal(0x40, new Span<byte>(m.Ram + 0x5000, 256).IndexOf((byte)0));
+    }
+
     [Fact]
     public void Xlat_uses_the_address_size_and_the_override()
     {
