@@ -89,22 +89,27 @@ public sealed class ApicBusTests
     [Fact]
     public void Equals_take_turns()
     {
-        for (int round = 0; round < 4; round++)
+        var receivers = new List<uint>();
+        for (int round = 0; round < 8; round++)
         {
             Lowest();
-            for (int i = 0; i < 4; i++)
-            {
-                if (_rig[i].AcknowledgeInterrupt() >= 0)
-                {
-                    _rig[i].EndOfInterrupt();
-                }
-            }
+            uint receiver = Assert.Single(_rig.Receivers(0x45));
+            _rig[(int)receiver].AcknowledgeInterrupt();
+            _rig[(int)receiver].EndOfInterrupt();
+            receivers.Add(receiver);
         }
 
-        Lowest();
-        Lowest();
-        Lowest();
-        Lowest();
+        Assert.Equal([0u, 1u, 2u, 3u, 0u, 1u, 2u, 3u], receivers);
+    }
+
+    [Fact]
+    public void A_processor_with_a_request_waiting_is_passed_over()
+    {
+        for (int i = 0; i < 4; i++)
+        {
+            Assert.Equal(1, Lowest());
+        }
+
         Assert.Equal([0u, 1u, 2u, 3u], _rig.Receivers(0x45));
     }
 
