@@ -36,7 +36,7 @@ public sealed unsafe partial class Processor
     /// <summary>Delivers what user space injected, an exception before NMI and interrupt. One of them: the others wait for the next turn.</summary>
     private void DeliverInjected(CpuState* s)
     {
-        if (s->Activity is not (Activity.Runnable or Activity.Halted))
+        if (s->Delivering.Kind != EventKind.None || s->Activity is not (Activity.Runnable or Activity.Halted))
         {
             return;
         }

@@ -47,6 +47,7 @@ public sealed unsafe partial class Processor
         s->InSmm = s->SmmInsideNmi = s->NmiMasked = s->NmiPending = s->NmiInjected = s->SmiPending = 0;
         s->InitPending = s->SipiPending = s->GuestMode = s->TripleFault = 0;
         s->PendingDebug = 0;
+        s->Delivering = default;
         _hasInjectedException = false;
         _injectedInterrupt = -1;
         s->SmiCount = 0;

@@ -69,6 +69,22 @@ public sealed unsafe partial class Processor
 
             DeliverInjected(s);
             EventInjector.Inject(this, s);
+            if (s->Delivering.Kind != EventKind.None)
+            {
+                // The event has to reach its handler before anything executes; if it never does (#AC for ever), a limited run still ends.
+                if (Pending.MoveNext())
+                {
+                    return RunResult.UserExit;
+                }
+
+                if (s->StopAt != ulong.MaxValue)
+                {
+                    return RunResult.Limit;
+                }
+
+                continue;
+            }
+
             if (IsDead)
             {
                 return RunResult.NoSmram;
@@ -108,6 +124,19 @@ public sealed unsafe partial class Processor
     /// <summary>User space answered a read: the instruction that asked goes first, before any event.</summary>
     private RunResult? Replay(CpuState* s)
     {
+        if (s->Delivering.Kind != EventKind.None)
+        {
+            // It was not an instruction that asked, but the delivery of an event.
+            Delivery.Resume(s);
+            if (s->Delivering.Kind != EventKind.None && s->Abort == AbortReason.UserExit)
+            {
+                return Pending.MoveNext() ? RunResult.UserExit : RunResult.Kicked;
+            }
+
+            Pending.Retire();
+            return null;
+        }
+
         Flow flow = StepCarefully(s);
         if (flow == Flow.Abort && s->Abort == AbortReason.UserExit)
         {

@@ -38,6 +38,25 @@ public sealed unsafe class RealModeTests
         Assert.Equal(Code, m.Read16(Stack - 6));
     }
 
+    /// <summary>A vector table that user space has to read: the interrupt waits for it, and nothing executes before its handler.</summary>
+    [Fact]
+    public void Vector_table_outside_memory()
+    {
+        using SystemMachine m = Real();
+        m.State->IdtBase = Size;
+        m.State->SystemFlags |= Rflags.IF;
+        m.Bus.Interrupts.Enqueue(0x40);
+        Assert.Equal(RunResult.UserExit, m.Run(1, 0x90));
+        Assert.Equal(EventKind.External, m.State->Delivering.Kind);
+        Assert.Equal((ulong)Size + 0x100, m.Processor.Pending.Address);
+        m.Processor.Pending.Value = (ulong)Handler(0x40);
+        m.Processor.Pending.Complete();
+        m.Processor.Run(1);
+        Assert.Equal((ulong)Handler(0x40), m.State->Rip);
+        Assert.Equal(Code, m.Read16(Stack - 6));
+        Assert.Equal(EventKind.None, m.State->Delivering.Kind);
+    }
+
     /// <summary>SP 1: the push wraps past the limit of SS, and so do those of #SS and #DF.</summary>
     [Fact]
     public void Odd_stack_pointer_is_shutdown()
