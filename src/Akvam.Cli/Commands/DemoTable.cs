@@ -32,7 +32,7 @@ internal static class DemoTable
     [
         ((long)e.Elapsed.TotalMicroseconds).ToString("N0", CultureInfo.InvariantCulture),
         e.Vcpu.ToString(CultureInfo.InvariantCulture),
-        e.InSmm ? "  SMM" : e.Mode,
+        e.InSmm ? "  SMM" : e.Mode.Replace(" mode", "", StringComparison.Ordinal),
         $"{e.Rip:X}h",
         e.InSmm ? $"  {e.Text}" : e.Text,
     ];

@@ -96,7 +96,7 @@ public sealed class DemoGuest
                     break;
                 case KvmExit.KVM_EXIT_SHUTDOWN when vcpu.Id == 1:
                     _shutDown = true;
-                    Add(vcpu, exit.InSmm, "RSM finds CR0.PG without CR0.PE: shutdown, as it has to be; processor 0 goes on");
+                    Add(vcpu, exit.InSmm, "RSM refuses that: shutdown, as planned");
                     return;
                 default:
                     Add(vcpu, exit.InSmm, $"stopped for reason {exit.Reason}");
@@ -112,22 +112,22 @@ public sealed class DemoGuest
         kvm_regs r = vcpu.GetRegs();
         string text = code switch
         {
-            0x01 => "the first instruction ran; the guest installs its SMM handlers",
-            0x20 => "SMI: first handler, at SMBASE 30000h; it moves SMBASE to 40000h",
+            0x01 => "the first instructions; SMM handlers installed",
+            0x20 => "SMI at SMBASE 30000h; the handler moves it to 40000h",
             0x02 => "resumed behind the OUT that raised the SMI",
-            0x03 => "protected mode; SMI with EAX = 11112222h",
-            0x21 => "SMI: handler at the new SMBASE adds 1000h to the saved EAX",
-            0x04 => $"resumed with EAX = {(uint)r.rbx:X8}h",
-            0x05 => "paging and long mode; SMI with R15 = 1122334455667788h",
-            0x22 => "SMI: handler inverts the saved R15 and moves the saved RIP",
-            0x06 => $"resumed at the new RIP with R15 = {r.rbx:X16}h",
-            0x07 => "a 32-bit segment in long mode",
-            0x23 => "SMI: handler changes nothing",
+            0x03 => "protected mode entered; EAX = 11112222h",
+            0x21 => "SMI at SMBASE 40000h; saved EAX += 1000h",
+            0x04 => $"resumed; EAX = {(uint)r.rbx:X8}h",
+            0x05 => "long mode entered; R15 = 1122334455667788h",
+            0x22 => "SMI; saved R15 inverted, saved RIP moved",
+            0x06 => $"resumed elsewhere; R15 = {r.rbx:X16}h",
+            0x07 => "compatibility mode entered",
+            0x23 => "SMI; nothing changed",
             0x08 => "resumed where it was",
             0x09 => "INIT and STARTUP sent to processor 1",
-            0x10 => "the second processor runs; its SMBASE is 30000h still",
-            0x24 => "SMI: handler sets CR0.PG and clears CR0.PE in the save state",
-            0xFF => "the end",
+            0x10 => "processor 1 runs; its SMBASE is still 30000h",
+            0x24 => "SMI; saved CR0 spoilt: paging without protection",
+            0xFF => "the end; processor 0 is as well as before",
             _ => $"step {code:X2}h, which should not happen",
         };
         Add(vcpu, inSmm, text);
