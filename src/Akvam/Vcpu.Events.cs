@@ -1,4 +1,5 @@
 using Akvam.Abi;
+using Akvam.Cpu.Smm;
 using Akvam.Cpu.State;
 
 namespace Akvam;
@@ -100,7 +101,7 @@ public sealed unsafe partial class Vcpu
 
             if ((events.flags & KvmState.KVM_VCPUEVENT_VALID_SMM) != 0)
             {
-                s->InSmm = Bool(events.smi.smm);
+                SmmMode.SetByUser(s, events.smi.smm != 0);
                 s->SmiPending = Bool(events.smi.pending);
                 s->SmmInsideNmi = s->InSmm != 0 ? Bool(events.smi.smm_inside_nmi) : (byte)0;
                 if (_bus.Lapic is not null)

@@ -377,4 +377,30 @@ public sealed unsafe class SmmTransitionTests
         m.EnterSmm();
         Assert.Equal(0x3_4000ul, m.S->Cs.Base);
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Translations_are_those_of_the_CR3_that_RSM_loads(bool changed)
+    {
+        // mov rax, [205000h], twice; the other tables do not map it
+        const ulong Other = 0x1_0000;
+        using var m = new SmmMachine(GuestMode.Long);
+        byte[] load = [0x48, 0x8B, 0x04, 0x25, 0x00, 0x50, 0x20, 0x00];
+        load.CopyTo(m.Inner.Memory[(int)SmmMachine.Rip..]);
+        load.CopyTo(m.Inner.Memory[((int)SmmMachine.Rip + 8)..]);
+        ((ulong*)(m.Inner.Ram + ModeSetup.Tables + 0x2000))[1] = 0x87;
+        *(ulong*)(m.Inner.Ram + Other) = (Other + 0x1000) | 7;
+        *(ulong*)(m.Inner.Ram + Other + 0x1000) = (Other + 0x2000) | 7;
+        *(ulong*)(m.Inner.Ram + Other + 0x2000) = 0x87;
+        *(ulong*)(m.Inner.Ram + 0x5000) = 0x1234;
+        m.Inner.Processor.InterceptedExceptions = 1u << 14;
+        Assert.Equal(RunResult.Limit, m.Run(1));
+        m.EnterSmm();
+        m.Image<ulong>(0xFF50) = changed ? Other : m.Image<ulong>(0xFF50);
+        Assert.Equal(RunResult.Limit, m.Run(1));
+        m.S->Gpr[Register.Rax] = 0;
+        Assert.Equal(changed ? RunResult.Debug : RunResult.Limit, m.Run(1));
+        Assert.Equal(changed ? 0ul : 0x1234, m.S->Gpr[Register.Rax]);
+    }
 }
