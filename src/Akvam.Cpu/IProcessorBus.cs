@@ -47,4 +47,9 @@ public interface IProcessorBus
     void Initialized()
     {
     }
+
+    /// <summary>The offset of the guest's TSC was changed: deadlines and clocks that count with it are measured again.</summary>
+    void TscChanged()
+    {
+    }
 }

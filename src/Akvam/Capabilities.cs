@@ -1,5 +1,4 @@
 using Akvam.Abi;
-using Akvam.Cpu.Cpuid;
 using Akvam.Devices;
 
 namespace Akvam;
@@ -27,7 +26,7 @@ internal static class Capabilities
             | KvmState.KVM_GUESTDBG_INJECT_DB | KvmState.KVM_GUESTDBG_INJECT_BP | KvmState.KVM_GUESTDBG_BLOCKIRQ),
         KvmCap.KVM_CAP_GET_MSR_FEATURES => 1,
         KvmCap.KVM_CAP_XSAVE => 1,
-        KvmCap.KVM_CAP_XSAVE2 => Math.Max(4096, (int)XsaveLayout.StandardSize(CpuidModel.SupportedXcr0)),
+        KvmCap.KVM_CAP_XSAVE2 => Vcpu.XsaveSize,
 
         // Running
         KvmCap.KVM_CAP_IMMEDIATE_EXIT or KvmCap.KVM_CAP_INTERNAL_ERROR_DATA or KvmCap.KVM_CAP_HLT or KvmCap.KVM_CAP_USER_NMI or KvmCap.KVM_CAP_X86_SMM => 1,

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Akvam.Abi;
 using Akvam.Cpu;
-using Akvam.Cpu.State;
 
 namespace Akvam;
 
@@ -79,7 +78,7 @@ public sealed unsafe partial class Vcpu
     }
 
     /// <summary>Something that Akvam cannot execute; the guest's state is that before it. [KVM 5 KVM_EXIT_INTERNAL_ERROR]</summary>
-    private static uint ReportInternalError(CpuState* s, kvm_run* run, uint suberror)
+    private static uint ReportInternalError(kvm_run* run, uint suberror)
     {
         run->@internal.suberror = suberror;
         run->@internal.ndata = 0;

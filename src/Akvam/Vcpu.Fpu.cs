@@ -7,31 +7,26 @@ namespace Akvam;
 public sealed unsafe partial class Vcpu
 {
     // Offsets in an FXSAVE image. [APM2 11.4.4]
-    private const int FxFcw = 0, FxFsw = 2, FxFtw = 4, FxFop = 6, FxRip = 8, FxRdp = 16, FxSt0 = 32, FxStBytes = 128;
-    private const int XmmBytes = 16, YmmBytes = 32;
-    private const uint MxcsrMask = 0xFFFF;
+    private const int FxFcw = 0, FxFsw = 2, FxFtw = 4, FxFop = 6, FxRip = 8, FxRdp = 16, FxMxcsr = 24, FxSt0 = 32, FxStBytes = 128, FxXmm0 = 160, FxXmmBytes = 256, FxBytes = 512;
 
     public kvm_fpu GetFpu()
     {
         lock (_gate)
         {
-            CpuState* s = State();
+            Span<byte> image = stackalloc byte[FxBytes];
+            XsaveImage.WriteFx(State(), image);
             var fpu = new kvm_fpu
             {
-                fcw = *(ushort*)(s->Fx + FxFcw),
-                fsw = *(ushort*)(s->Fx + FxFsw),
-                ftwx = s->Fx[FxFtw],
-                last_opcode = *(ushort*)(s->Fx + FxFop),
-                last_ip = *(ulong*)(s->Fx + FxRip),
-                last_dp = *(ulong*)(s->Fx + FxRdp),
-                mxcsr = s->Mxcsr,
+                fcw = BitConverter.ToUInt16(image[FxFcw..]),
+                fsw = BitConverter.ToUInt16(image[FxFsw..]),
+                ftwx = image[FxFtw],
+                last_opcode = BitConverter.ToUInt16(image[FxFop..]),
+                last_ip = BitConverter.ToUInt64(image[FxRip..]),
+                last_dp = BitConverter.ToUInt64(image[FxRdp..]),
+                mxcsr = BitConverter.ToUInt32(image[FxMxcsr..]),
             };
-            new ReadOnlySpan<byte>(s->Fx + FxSt0, FxStBytes).CopyTo(fpu.fpr);
-            for (int i = 0; i < 16; i++)
-            {
-                new ReadOnlySpan<byte>(s->Vector + (i * YmmBytes), XmmBytes).CopyTo(((Span<byte>)fpu.xmm)[(i * XmmBytes)..]);
-            }
-
+            image.Slice(FxSt0, FxStBytes).CopyTo(fpu.fpr);
+            image.Slice(FxXmm0, FxXmmBytes).CopyTo(fpu.xmm);
             return fpu;
         }
     }
@@ -42,18 +37,18 @@ public sealed unsafe partial class Vcpu
         lock (_gate)
         {
             CpuState* s = State();
-            *(ushort*)(s->Fx + FxFcw) = fpu.fcw;
-            *(ushort*)(s->Fx + FxFsw) = fpu.fsw;
-            s->Fx[FxFtw] = fpu.ftwx;
-            *(ushort*)(s->Fx + FxFop) = fpu.last_opcode;
-            *(ulong*)(s->Fx + FxRip) = fpu.last_ip;
-            *(ulong*)(s->Fx + FxRdp) = fpu.last_dp;
-            s->Mxcsr = fpu.mxcsr & MxcsrMask;
-            ((ReadOnlySpan<byte>)fpu.fpr).CopyTo(new Span<byte>(s->Fx + FxSt0, FxStBytes));
-            for (int i = 0; i < 16; i++)
-            {
-                ((ReadOnlySpan<byte>)fpu.xmm).Slice(i * XmmBytes, XmmBytes).CopyTo(new Span<byte>(s->Vector + (i * YmmBytes), XmmBytes));
-            }
+            Span<byte> image = stackalloc byte[FxBytes];
+            image.Clear();
+            BitConverter.TryWriteBytes(image[FxFcw..], fpu.fcw);
+            BitConverter.TryWriteBytes(image[FxFsw..], fpu.fsw);
+            image[FxFtw] = fpu.ftwx;
+            BitConverter.TryWriteBytes(image[FxFop..], fpu.last_opcode);
+            BitConverter.TryWriteBytes(image[FxRip..], fpu.last_ip);
+            BitConverter.TryWriteBytes(image[FxRdp..], fpu.last_dp);
+            BitConverter.TryWriteBytes(image[FxMxcsr..], fpu.mxcsr);
+            ((ReadOnlySpan<byte>)fpu.fpr).CopyTo(image[FxSt0..]);
+            ((ReadOnlySpan<byte>)fpu.xmm).CopyTo(image[FxXmm0..]);
+            XsaveImage.ReadFx(s, image);
         }
     }
 

@@ -41,7 +41,6 @@ public sealed unsafe partial class Vcpu
         lock (_gate)
         {
             CpuState* s = State();
-            ulong tscOffset = s->TscOffset;
             _bus.HostAccess = true;
             try
             {
@@ -58,10 +57,6 @@ public sealed unsafe partial class Vcpu
             finally
             {
                 _bus.HostAccess = false;
-                if (s->TscOffset != tscOffset)
-                {
-                    _bus.TscChanged();
-                }
             }
         }
     }

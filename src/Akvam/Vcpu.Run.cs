@@ -12,6 +12,7 @@ public sealed unsafe partial class Vcpu
 
     /// <summary>An exit that the processor itself knows nothing of: the interrupt window, a lowered CR8; KVM_EXIT_UNKNOWN: none.</summary>
     private uint _ownExit;
+    private byte _eoiVector;
 
     /// <summary>
     /// Executes guest code on this thread until something needs the client. First what the last exit left open is finished: the data of a port or MMIO read
@@ -27,6 +28,11 @@ public sealed unsafe partial class Vcpu
         {
             CpuState* s = State();
             ObjectDisposedException.ThrowIf(_closing, this);
+            if (_processor.IsDead)
+            {
+                throw new KvmException(Errno.EIO, "an SMI found no memory at SMRAM");
+            }
+
             kvm_run* run = _page.Run;
             TakeRunPage(run);
             FinishAccess(run);
@@ -41,6 +47,13 @@ public sealed unsafe partial class Vcpu
 
     /// <summary>The guest lowered CR8, and the client's APIC may have an interrupt that now passes.</summary>
     internal void TaskPriorityLowered() => LeaveWith(KvmExit.KVM_EXIT_SET_TPR);
+
+    /// <summary>With a split irqchip: the guest ended an interrupt that the client's IOAPIC waits for.</summary>
+    internal void EndedInterrupt(byte vector)
+    {
+        _eoiVector = vector;
+        LeaveWith(KvmExit.KVM_EXIT_IOAPIC_EOI);
+    }
 
     private void LeaveWith(uint reason)
     {
@@ -89,12 +102,13 @@ public sealed unsafe partial class Vcpu
             RunResult result = RunProcessor(s, stopAt - s->Retired);
             if (_ownExit != KvmExit.KVM_EXIT_UNKNOWN)
             {
-                uint reason = _ownExit;
-                _ownExit = KvmExit.KVM_EXIT_UNKNOWN;
                 if (result is RunResult.Kicked)
                 {
-                    return reason;
+                    return TakeOwnExit(run);
                 }
+
+                // Something else came first; this exit follows when that is finished.
+                Processor.Post(s, Request.Kick);
             }
 
             switch (result)
@@ -116,8 +130,10 @@ public sealed unsafe partial class Vcpu
                     return KvmExit.KVM_EXIT_INTR;
                 case RunResult.Debug:
                     return ReportDebug(s, run);
+                case RunResult.NoSmram:
+                    return ReportInternalError(run, KvmExit.KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
                 default:
-                    return ReportInternalError(s, run, KvmExit.KVM_INTERNAL_ERROR_EMULATION);
+                    return ReportInternalError(run, KvmExit.KVM_INTERNAL_ERROR_EMULATION);
             }
         }
     }
@@ -135,6 +151,18 @@ public sealed unsafe partial class Vcpu
         }
 
         return KvmExit.KVM_EXIT_INTR;
+    }
+
+    private uint TakeOwnExit(kvm_run* run)
+    {
+        uint reason = _ownExit;
+        _ownExit = KvmExit.KVM_EXIT_UNKNOWN;
+        if (reason == KvmExit.KVM_EXIT_IOAPIC_EOI)
+        {
+            run->eoi.vector = _eoiVector;
+        }
+
+        return reason;
     }
 
     private bool TakeKick()
@@ -180,7 +208,6 @@ public sealed unsafe partial class Vcpu
             return _vm.Irqchip is not null || (lapic.AcceptsPicInterrupt && !HasUserExtInt);
         }
 
-        return interruptible && s->Shadow == 0 && _processor.InjectedInterrupt < 0 && _processor.InjectedException is null && s->NmiInjected == 0
-            && !_processor.Pending.IsReplay && _processor.Pending.Kind == PendingKind.None;
+        return interruptible && s->Shadow == 0 && _processor.InjectedInterrupt < 0 && _processor.InjectedException is null && s->NmiInjected == 0;
     }
 }

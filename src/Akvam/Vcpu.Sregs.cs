@@ -169,7 +169,7 @@ public sealed unsafe partial class Vcpu
         s->Ldtr = SegmentConversion.From(in v.ldt);
         if (v.cr8 <= 15)
         {
-            _bus.TaskPriority = (byte)v.cr8;
+            _bus.SetTaskPriorityQuietly((byte)v.cr8);
         }
 
         Changed(s);

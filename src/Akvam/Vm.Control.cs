@@ -8,6 +8,9 @@ public sealed partial class Vm
     /// <summary>Above this, the arithmetic of clocks would lose precision; no processor comes near.</summary>
     private const uint MaxTscKhz = 100_000_000;
 
+    /// <summary>KVM_MAX_IRQ_ROUTES.</summary>
+    private const ulong MaxIoapicRoutes = 4096;
+
     private uint _defaultTscKhz = VmClock.DefaultTscKhz;
 
     /// <summary>KVM_CAP_EXCEPTION_PAYLOAD is enabled: pending exceptions are told from those in delivery.</summary>
@@ -136,12 +139,12 @@ public sealed partial class Vm
                     EnableManualProtect(argument);
                     break;
                 case KvmCap.KVM_CAP_SPLIT_IRQCHIP:
-                    if (argument > KvmIrq.KVM_IOAPIC_NUM_PINS * 100)
+                    if (argument > MaxIoapicRoutes)
                     {
                         throw new KvmException(Errno.EINVAL, $"{argument} routes for the IOAPIC");
                     }
 
-                    CreateSplitIrqchip();
+                    CreateSplitIrqchip((int)argument);
                     break;
                 case KvmCap.KVM_CAP_X2APIC_API:
                     EnableX2ApicApi(argument);

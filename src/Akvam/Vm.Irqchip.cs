@@ -133,11 +133,12 @@ public sealed partial class Vm
         return bus.Send(new MsiMessage(msi.address_lo, msi.address_hi, msi.data)) > 0;
     }
 
-    private void CreateSplitIrqchip()
+    private void CreateSplitIrqchip(int ioapicRoutes)
     {
         CheckNoIrqchip();
         ApicBus = new ApicBus();
         _splitRouter = new IrqRouter(ApicBus);
+        ApicBus.AddListener(new SplitEoiListener(this, _splitRouter, ioapicRoutes));
     }
 
     private void CheckNoIrqchip()

@@ -208,6 +208,7 @@ public sealed unsafe class MsrFile
             case MSR_IA32_TSC_ADJUST when c.Allows(Feature.TscAdjust) || host:
                 s->TscOffset += host ? 0 : value - _tscAdjust;
                 _tscAdjust = value;
+                p.Bus.TscChanged();
                 return MsrAccess.Done;
             case MSR_IA32_CR_PAT:
                 if (!MemoryTypes.IsValidPat(value))
@@ -345,6 +346,7 @@ public sealed unsafe class MsrFile
         }
 
         s->TscOffset = offset;
+        Processor.Of(s).Bus.TscChanged();
     }
 
     private static bool SetEferByHost(CpuState* s, ulong value)

@@ -1,0 +1,67 @@
+using Akvam.Abi;
+
+namespace Akvam.KvmTests.Running;
+
+/// <summary>KVM_SET_GUEST_DEBUG and KVM_EXIT_DEBUG. [KVM 4.87]</summary>
+public sealed class GuestDebugging
+{
+    // inc bx; inc bx; int3; inc bx; hlt
+    private static readonly byte[] Code = [0x43, 0x43, 0xCC, 0x43, 0xF4];
+
+    [Fact]
+    public void SingleStepExitsAfterEveryInstruction()
+    {
+        using var guest = new Guest(Code);
+        guest.Vcpu.SetGuestDebug(new kvm_guest_debug { control = KvmState.KVM_GUESTDBG_ENABLE | KvmState.KVM_GUESTDBG_SINGLESTEP });
+        for (ulong step = 1; step <= 2; step++)
+        {
+            VcpuExit exit = guest.Vcpu.Run();
+            Assert.Equal(KvmExit.KVM_EXIT_DEBUG, exit.Reason);
+            Assert.Equal(1u, exit.Debug.exception);
+            Assert.Equal(0x1000 + step, exit.Debug.pc);
+            Assert.NotEqual(0ul, exit.Debug.dr6 & 0x4000);
+            Assert.Equal(step, guest.Vcpu.GetRegs().rbx);
+            Assert.Equal(2ul, guest.Vcpu.GetRegs().rflags & 0x102);
+        }
+    }
+
+    [Fact]
+    public void ASoftwareBreakpointExitsBeforeTheInstruction()
+    {
+        using var guest = new Guest(Code);
+        guest.Vcpu.SetGuestDebug(new kvm_guest_debug { control = KvmState.KVM_GUESTDBG_ENABLE | KvmState.KVM_GUESTDBG_USE_SW_BP });
+        VcpuExit exit = guest.Vcpu.Run();
+        Assert.Equal(KvmExit.KVM_EXIT_DEBUG, exit.Reason);
+        Assert.Equal(3u, exit.Debug.exception);
+        Assert.Equal(0x1002ul, exit.Debug.pc);
+        Assert.Equal(0x1002ul, guest.Vcpu.GetRegs().rip);
+        guest.Vcpu.SetRegs(guest.Vcpu.GetRegs() with { rip = 0x1003 });
+        Assert.Equal(KvmExit.KVM_EXIT_HLT, guest.Vcpu.Run().Reason);
+        Assert.Equal(3ul, guest.Vcpu.GetRegs().rbx);
+    }
+
+    [Fact]
+    public void AHardwareBreakpointIsTheClientsAndTheGuestsRegistersStay()
+    {
+        using var guest = new Guest(Code);
+        var debug = new kvm_guest_debug { control = KvmState.KVM_GUESTDBG_ENABLE | KvmState.KVM_GUESTDBG_USE_HW_BP };
+        debug.arch.debugreg[0] = 0x1001;
+        debug.arch.debugreg[7] = 0x401;
+        guest.Vcpu.SetGuestDebug(debug);
+        VcpuExit exit = guest.Vcpu.Run();
+        Assert.Equal(KvmExit.KVM_EXIT_DEBUG, exit.Reason);
+        Assert.Equal(1u, exit.Debug.exception);
+        Assert.Equal(0x1001ul, exit.Debug.pc);
+        Assert.Equal(1ul, exit.Debug.dr6 & 0xF);
+        kvm_debugregs regs = guest.Vcpu.GetDebugregs();
+        Assert.Equal(0ul, regs.db[0]);
+        Assert.Equal(0x400ul, regs.dr7);
+    }
+
+    [Fact]
+    public void UnknownControlBitsAreRefused()
+    {
+        using var guest = new Guest(Code);
+        Assert.Equal(Errno.EINVAL, Assert.Throws<KvmException>(() => guest.Vcpu.SetGuestDebug(new kvm_guest_debug { control = 1u << 30 })).Errno);
+    }
+}

@@ -1,0 +1,6 @@
+namespace Akvam.KvmTests.Time;
+
+internal sealed class FixedWallClock(DateTimeOffset now) : TimeProvider
+{
+    public override DateTimeOffset GetUtcNow() => now;
+}
