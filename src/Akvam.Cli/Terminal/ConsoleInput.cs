@@ -1,5 +1,4 @@
 using Akvam.Machine.Devices;
-using Microsoft.Win32.SafeHandles;
 
 namespace Akvam.Cli.Terminal;
 
@@ -8,6 +7,7 @@ namespace Akvam.Cli.Terminal;
 /// pipe, reading waits until the guest has taken what came before, so nothing is lost.</remarks>
 internal sealed class ConsoleInput
 {
+    private const int StandardInput = 0;
     private const byte EndOfTransmission = 0x04, LineFeed = (byte)'\n';
 
     private readonly SerialQueue _queue;
@@ -36,10 +36,9 @@ internal sealed class ConsoleInput
         byte last = LineFeed;
         try
         {
-            using var stream = new FileStream(new SafeFileHandle(0, ownsHandle: false), FileAccess.Read, bufferSize: 0);
             byte[] buffer = new byte[256];
             int count;
-            while ((count = stream.Read(buffer, 0, buffer.Length)) > 0)
+            while ((count = Libc.Read(StandardInput, buffer)) > 0)
             {
                 foreach (byte value in buffer.AsSpan(0, count))
                 {
@@ -50,7 +49,7 @@ internal sealed class ConsoleInput
                 _arrived();
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (IOException)
         {
             // A closed or write-only standard input is an empty one.
         }

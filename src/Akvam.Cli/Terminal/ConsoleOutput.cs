@@ -1,5 +1,3 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace Akvam.Cli.Terminal;
 
 /// <summary>Standard output or error for a guest's characters: whole lines at once, anything else after a few milliseconds.</summary>
@@ -8,7 +6,7 @@ internal sealed class ConsoleOutput : IDisposable
     private const int Capacity = 4096;
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(5);
 
-    private readonly FileStream _stream;
+    private readonly int _descriptor;
     private readonly byte[] _buffer = new byte[Capacity];
     private readonly Lock _lock = new();
     private readonly Timer _timer;
@@ -20,7 +18,7 @@ internal sealed class ConsoleOutput : IDisposable
     /// <param name="failed">Called once when nobody reads the output any more or it cannot be written.</param>
     public ConsoleOutput(int descriptor, Action<string> failed)
     {
-        _stream = new FileStream(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        _descriptor = descriptor;
         _failed = failed;
         _timer = new Timer(static state => ((ConsoleOutput)state!).Flush(), this, Timeout.Infinite, Timeout.Infinite);
     }
@@ -69,7 +67,7 @@ internal sealed class ConsoleOutput : IDisposable
 
         try
         {
-            _stream.Write(_buffer, 0, count);
+            Libc.Write(_descriptor, _buffer.AsSpan(0, count));
         }
         catch (IOException e)
         {

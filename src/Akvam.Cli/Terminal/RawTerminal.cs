@@ -6,21 +6,21 @@ internal sealed class RawTerminal : IDisposable
     private const int StandardInput = 0;
 
     private readonly Lock _lock = new();
-    private readonly Termios.Attributes _saved;
+    private readonly Libc.Attributes _saved;
     private bool _raw;
 
-    private RawTerminal(Termios.Attributes saved) => _saved = saved;
+    private RawTerminal(Libc.Attributes saved) => _saved = saved;
 
     /// <summary>Whether standard input is a terminal.</summary>
-    public static bool IsTerminal => Termios.IsTerminal(StandardInput);
+    public static bool IsTerminal => Libc.IsTerminal(StandardInput);
 
     /// <summary>Whether the terminal belongs to other processes now, as for a job in the background.</summary>
-    public static bool IsInUseByOthers => IsTerminal && !Termios.IsForeground(StandardInput);
+    public static bool IsInUseByOthers => IsTerminal && !Libc.IsForeground(StandardInput);
 
     /// <summary>Switches to raw mode; null if standard input is no terminal, or not ours.</summary>
     public static RawTerminal? TryEnter()
     {
-        if (!IsTerminal || IsInUseByOthers || !Termios.TryGet(StandardInput, out Termios.Attributes saved))
+        if (!IsTerminal || IsInUseByOthers || !Libc.TryGet(StandardInput, out Libc.Attributes saved))
         {
             return null;
         }
@@ -38,7 +38,7 @@ internal sealed class RawTerminal : IDisposable
     {
         lock (_lock)
         {
-            _raw = Termios.TrySet(StandardInput, Termios.Raw(_saved));
+            _raw = Libc.TrySet(StandardInput, Libc.Raw(_saved));
         }
     }
 
@@ -49,7 +49,7 @@ internal sealed class RawTerminal : IDisposable
         {
             if (_raw)
             {
-                Termios.TrySet(StandardInput, _saved);
+                Libc.TrySet(StandardInput, _saved);
                 _raw = false;
             }
         }
