@@ -57,6 +57,8 @@ internal static unsafe class MaskedMoves
     private static Flow Store<T>(CpuState* s, Insn* i, byte* mask, byte* source, int bytes, ulong ea)
         where T : unmanaged, IBinaryInteger<T>, ISignedNumber<T>
     {
+        Flow flow = Flow.Next;
+
         // All elements are known to be writable before the first is written.
         for (int pass = 0; pass < 2; pass++)
         {
@@ -68,14 +70,17 @@ internal static unsafe class MaskedMoves
                 }
 
                 if (!Element(s, i, ea + (ulong)(n * sizeof(T)), sizeof(T), AccessKind.Write, out ulong linear)
-                    || (pass == 0 ? !Mem.Probe(s, linear, sizeof(T), AccessKind.Write) : Mem.StoreLinear(s, linear, ((T*)source)[n]) != Flow.Next))
+                    || (pass == 0 && !Mem.Probe(s, linear, sizeof(T), AccessKind.Write)))
                 {
                     return Flow.Abort;
                 }
+
+                // End (a store hit decoded code) is kept; Abort has all its bits.
+                flow |= pass == 1 ? Mem.StoreLinear(s, linear, ((T*)source)[n]) : Flow.Next;
             }
         }
 
-        return Flow.Next;
+        return flow;
     }
 
     /// <summary>MASKMOVDQU xmm, xmm to [rDI].</summary>

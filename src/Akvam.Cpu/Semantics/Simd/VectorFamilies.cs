@@ -4,7 +4,7 @@ using Iced.Intel;
 namespace Akvam.Cpu.Semantics.Simd;
 
 /// <summary>Which of Iced's codes belong to the families that the host computes, and under which conditions they are legal.</summary>
-internal static class VectorFamilies
+public static class VectorFamilies
 {
     /// <summary>Every legacy- or VEX-encoded code of the vector families, implemented or not.</summary>
     public static IEnumerable<Code> Codes()

@@ -35,7 +35,13 @@ internal static unsafe class X87Environment
             size += Registers;
         }
 
-        if (!Mem.Address(s, i, size, AccessKind.Write, out ulong linear) || Mem.StoreBytes(s, linear, buffer, size) != Flow.Next)
+        if (!Mem.Address(s, i, size, AccessKind.Write, out ulong linear))
+        {
+            return Flow.Abort;
+        }
+
+        Flow flow = Mem.StoreBytes(s, linear, buffer, size);
+        if (flow == Flow.Abort)
         {
             return Flow.Abort;
         }
@@ -51,7 +57,7 @@ internal static unsafe class X87Environment
             X87State.UpdateSummary(s);
         }
 
-        return Flow.Next;
+        return flow;
     }
 
     private static Flow Load(CpuState* s, Insn* i, bool registers)

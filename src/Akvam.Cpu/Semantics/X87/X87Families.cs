@@ -4,7 +4,7 @@ using Iced.Intel;
 namespace Akvam.Cpu.Semantics.X87;
 
 /// <summary>Which of Iced's codes are x87 instructions.</summary>
-internal static class X87Families
+public static class X87Families
 {
     public static IEnumerable<Code> Codes()
     {

@@ -80,7 +80,8 @@ internal static unsafe class X87Ops
         byte* before = stackalloc byte[X87State.Size];
         Unsafe.CopyBlock(before, s->Fx, X87State.Size);
         Call(s, i, 0);
-        if ((X87State.Fsw(s) & ~X87State.Fcw(s) & StorePreventing) == 0 && Mem.Store(s, i, *(T*)s->Scratch) != Flow.Next)
+        Flow flow = (X87State.Fsw(s) & ~X87State.Fcw(s) & StorePreventing) == 0 ? Mem.Store(s, i, *(T*)s->Scratch) : Flow.Next;
+        if (flow == Flow.Abort)
         {
             Unsafe.CopyBlock(s->Fx, before, X87State.Size);
             return Flow.Abort;
@@ -88,7 +89,7 @@ internal static unsafe class X87Ops
 
         Remember(s, i, Mem.Ea(s, i));
         s->Fds = (&s->Es + i->Segment)->Selector;
-        return Flow.Next;
+        return flow;
     }
 
     /// <remarks>SuppressGCTransition: a leaf of some tens of nanoseconds.</remarks>

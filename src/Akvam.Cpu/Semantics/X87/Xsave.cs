@@ -70,12 +70,8 @@ internal static unsafe class Xsave
         ulong inUse = XsaveState.InUse(s);
         ulong stored = optimized ? requested & inUse : requested;
         bool mxcsr = (requested & (XsaveLayout.Sse | XsaveLayout.Avx)) != 0;
-        if (StoreComponents(s, linear, stored, mxcsr, wide, XsaveLayout.PkruOffset) != Flow.Next)
-        {
-            return Flow.Abort;
-        }
-
-        return Mem.StoreLinear(s, linear + HeaderAt, (header & ~requested) | (inUse & requested));
+        Flow flow = StoreComponents(s, linear, stored, mxcsr, wide, XsaveLayout.PkruOffset);
+        return flow == Flow.Abort ? flow : flow | Mem.StoreLinear(s, linear + HeaderAt, (header & ~requested) | (inUse & requested));
     }
 
     private static Flow Compact(CpuState* s, Insn* i, bool wide, ulong enabled)
@@ -94,7 +90,8 @@ internal static unsafe class Xsave
         new Span<byte>(header, 64).Clear();
         *(ulong*)header = stored;
         *(ulong*)(header + 8) = requested | Compacted;
-        return StoreComponents(s, linear, stored, (stored & XsaveLayout.Sse) != 0, wide, pkru) == Flow.Next ? Mem.StoreBytes(s, linear + HeaderAt, header, 64) : Flow.Abort;
+        Flow flow = StoreComponents(s, linear, stored, (stored & XsaveLayout.Sse) != 0, wide, pkru);
+        return flow == Flow.Abort ? flow : flow | Mem.StoreBytes(s, linear + HeaderAt, header, 64);
     }
 
     /// <summary>Where PKRU is in an area in compacted format.</summary>
@@ -107,6 +104,7 @@ internal static unsafe class Xsave
             && ((components & XsaveLayout.Pkru) == 0 || Mem.Probe(s, linear + (ulong)pkru, XsaveLayout.PkruSize, AccessKind.Write));
     }
 
+    /// <summary>Next, or End when a store hit decoded code, or (all bits of both) Abort.</summary>
     private static Flow StoreComponents(CpuState* s, ulong linear, ulong components, bool mxcsr, bool wide, int pkru)
     {
         byte* area = stackalloc byte[512];
@@ -142,7 +140,7 @@ internal static unsafe class Xsave
             flow |= Mem.StoreLinear(s, linear + (ulong)pkru, (ulong)s->Pkru);
         }
 
-        return flow == Flow.Next ? Flow.Next : Flow.Abort;
+        return flow;
     }
 
     internal static void Register(IsaBuilder b)
