@@ -12,6 +12,7 @@ namespace Akvam.Cpu;
 public sealed unsafe partial class Processor : IDisposable
 {
     private readonly GCHandle _self;
+    private int _inGuest;
 
     public Processor(ProcessorGroup group, IProcessorBus bus, int id)
     {
@@ -48,8 +49,12 @@ public sealed unsafe partial class Processor : IDisposable
 
     internal BlockCache Blocks { get; }
 
-    /// <summary>True while guest code may be executing; changed under the group's gate.</summary>
-    internal bool InGuest { get; set; }
+    /// <summary>True while guest code may be executing; a full barrier when it changes.</summary>
+    internal bool InGuest
+    {
+        get => Volatile.Read(ref _inGuest) != 0;
+        set => Interlocked.Exchange(ref _inGuest, value ? 1 : 0);
+    }
 
     /// <summary>The processor that a state belongs to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -61,7 +61,8 @@ public sealed unsafe class ProcessorGroup : IDisposable
                 Monitor.Wait(_gate);
             }
 
-            _exclusive = true;
+            Volatile.Write(ref _exclusive, true);
+            Interlocked.MemoryBarrier();
             foreach (Processor p in _processors)
             {
                 if (p != self)
@@ -93,26 +94,44 @@ public sealed unsafe class ProcessorGroup : IDisposable
     }
 
     /// <summary>A processor is about to execute guest code; waits while somebody needs the group to stand still.</summary>
+    /// <remarks>
+    /// No lock on this way, which every exit takes: the processor says that it is in the guest before it looks whether somebody wants it out, and
+    /// <see cref="Exclusive"/> says that it wants it out before it looks who is in. One of them sees the other.
+    /// </remarks>
     internal void Enter(Processor processor)
     {
-        lock (_gate)
+        processor.InGuest = true;
+        if (Volatile.Read(ref _exclusive))
         {
-            while (_exclusive)
-            {
-                Monitor.Wait(_gate);
-            }
-
-            processor.InGuest = true;
+            EnterLater(processor);
         }
     }
 
     /// <summary>A processor stopped executing guest code.</summary>
     internal void Leave(Processor processor)
     {
+        processor.InGuest = false;
+        if (Volatile.Read(ref _exclusive))
+        {
+            lock (_gate)
+            {
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    private void EnterLater(Processor processor)
+    {
         lock (_gate)
         {
             processor.InGuest = false;
             Monitor.PulseAll(_gate);
+            while (_exclusive)
+            {
+                Monitor.Wait(_gate);
+            }
+
+            processor.InGuest = true;
         }
     }
 

@@ -1,5 +1,6 @@
 using Akvam.Abi;
 using Akvam.Cpu;
+using Akvam.Cpu.Diagnostics;
 using Akvam.Cpu.State;
 using Akvam.Native;
 
@@ -23,6 +24,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly Processor _processor;
     private readonly RunPage _page;
     private readonly uint _id;
+    private VcpuTrace? _trace;
     private bool _disposed;
 
     internal Vcpu(Vm vm, uint id, nint runPage)
@@ -49,6 +51,33 @@ public sealed unsafe partial class Vcpu : IDisposable
 
     /// <summary>The page shared with KVM: what the client asks for before <see cref="Run"/>, and what it finds afterwards. [KVM 5]</summary>
     public ref kvm_run RunPage => ref *_page.Run;
+
+    /// <summary>Instructions that it has completed since it was created: an exact count.</summary>
+    public ulong InstructionCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return State()->Retired;
+            }
+        }
+    }
+
+    /// <summary>Told of events inside, such as injected interrupts and SMM entries, on the thread that runs the processor; null: nobody, at no cost.</summary>
+    public VcpuTrace? Trace
+    {
+        get => _trace;
+        set
+        {
+            lock (_gate)
+            {
+                State();
+                _trace = value;
+                _processor.Trace = value is null ? null : new TraceAdapter(this, value);
+            }
+        }
+    }
 
     /// <summary>The processor itself, for debuggers: outside the stable part of the interface.</summary>
     internal Processor Processor => _processor;
@@ -112,5 +141,10 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return _processor.State;
+    }
+
+    private sealed class TraceAdapter(Vcpu vcpu, VcpuTrace trace) : ITraceSink
+    {
+        public void Write(Processor processor, string name, string text) => trace(vcpu, name, text);
     }
 }
