@@ -10,6 +10,19 @@ namespace Akvam.Machine;
 /// <param name="Value">What was written or read.</param>
 internal readonly record struct ExitRecord(uint Reason, ulong Address, int Size, bool IsWrite, ulong Value)
 {
+    /// <summary>The name of an exit reason, for traces.</summary>
+    public static string Name(uint reason) => reason switch
+    {
+        KvmExit.KVM_EXIT_IO => "KVM_EXIT_IO",
+        KvmExit.KVM_EXIT_MMIO => "KVM_EXIT_MMIO",
+        KvmExit.KVM_EXIT_HLT => "KVM_EXIT_HLT",
+        KvmExit.KVM_EXIT_SHUTDOWN => "KVM_EXIT_SHUTDOWN",
+        KvmExit.KVM_EXIT_INTERNAL_ERROR => "KVM_EXIT_INTERNAL_ERROR",
+        KvmExit.KVM_EXIT_FAIL_ENTRY => "KVM_EXIT_FAIL_ENTRY",
+        KvmExit.KVM_EXIT_INTR => "KVM_EXIT_INTR",
+        _ => "KVM_EXIT_UNKNOWN",
+    };
+
     public override string ToString() => Reason switch
     {
         KvmExit.KVM_EXIT_IO => $"{(IsWrite ? "out" : "in")} {Address:x} size {Size} value {Value:x}",

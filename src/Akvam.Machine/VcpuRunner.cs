@@ -26,6 +26,11 @@ internal sealed class VcpuRunner
         _gate = gate;
         _control = control;
         _trace = trace;
+        if (trace is not null)
+        {
+            vcpu.Trace = (name, fields) => trace.Write(vcpu.Id, name, fields);
+        }
+
         _thread = new Thread(Run) { IsBackground = true, Name = $"vCPU {vcpu.Id}" };
     }
 
@@ -52,7 +57,9 @@ internal sealed class VcpuRunner
         {
             while (_control.End is null)
             {
+                _trace?.Write(_vcpu.Id, "kvm_entry", $"vcpu {_vcpu.Id}, rip 0x{_vcpu.GetRegs().rip:x}");
                 VcpuExit exit = _vcpu.Run();
+                _trace?.Write(_vcpu.Id, "kvm_userspace_exit", $"reason {ExitRecord.Name(exit.Reason)} ({exit.Reason})");
                 bool wasInSmm = _inSmm;
                 _inSmm = exit.InSmm;
                 Serve(exit, wasInSmm);
@@ -193,7 +200,6 @@ internal sealed class VcpuRunner
                 _trace!.Write(_vcpu.Id, "kvm_mmio", $"mmio {access} len {record.Size} gpa 0x{record.Address:x} val 0x{record.Value:x}");
                 break;
             default:
-                _trace!.Write(_vcpu.Id, "kvm_userspace_exit", $"reason {record}");
                 break;
         }
     }

@@ -8,6 +8,7 @@ namespace Akvam.Cli.Terminal;
 internal sealed class ConsoleInput
 {
     private const int StandardInput = 0;
+    private const int EndIntervalMilliseconds = 500;
     private const byte EndOfTransmission = 0x04, LineFeed = (byte)'\n';
 
     private readonly SerialQueue _queue;
@@ -24,7 +25,7 @@ internal sealed class ConsoleInput
     /// <summary>Handles what Ctrl-A asks for; null when standard input is not a terminal.</summary>
     public Action<EscapeAction>? Command { get; init; }
 
-    /// <summary>Whether the end of the input is passed on as Ctrl-D at the start of a line.</summary>
+    /// <summary>Whether the end of the input is passed on as Ctrl-D at the start of a line, again and again as long as the machine runs.</summary>
     public bool SendEndOfInput { get; init; }
 
     /// <summary>Starts the thread, which does not keep the process alive.</summary>
@@ -61,8 +62,13 @@ internal sealed class ConsoleInput
                 Push(LineFeed);
             }
 
-            Push(EndOfTransmission);
-            _arrived();
+            // A program that reads to the end takes the first Ctrl-D, and whatever reads after it expects one too.
+            while (true)
+            {
+                Push(EndOfTransmission);
+                _arrived();
+                Thread.Sleep(EndIntervalMilliseconds);
+            }
         }
     }
 

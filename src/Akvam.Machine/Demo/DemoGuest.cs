@@ -54,6 +54,11 @@ public sealed class DemoGuest
         {
             vcpus[i] = vm.CreateVcpu(i);
             vcpus[i].SetCpuid2(ProcessorSetup.Cpuid(cpuid, i, vcpus.Length));
+            if (_trace is { } trace)
+            {
+                uint id = i;
+                vcpus[i].Trace = (name, fields) => trace.Write(id, name, fields);
+            }
         }
 
         ProcessorSetup.Apply(vcpus[0], new Loading.StartState(Loading.StartMode.Real, LoadAddress));

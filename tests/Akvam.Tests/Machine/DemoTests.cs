@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Akvam.Cli.Commands;
+using Akvam.Machine;
 using Akvam.Machine.Demo;
 using Akvam.Tests.Architecture;
 
@@ -16,6 +17,27 @@ public sealed class DemoTests
         Assert.Contains(guest.Events, e => e is { Vcpu: 0, InSmm: true });
         Assert.Equal("real mode, 32-bit protected mode, 64-bit mode, 32-bit compatibility mode",
             string.Join(", ", guest.Events.Where(e => e is { Vcpu: 0, InSmm: false }).Select(e => e.Mode).Distinct()));
+    }
+
+    [Fact]
+    public void TheTraceNamesEventsAsTheKernelDoes()
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            using (var trace = new EventTrace(path))
+            {
+                new DemoGuest(trace).Run();
+            }
+
+            string[] lines = File.ReadAllLines(path);
+            Assert.All(lines, line => Assert.Matches(@"^ *\d+\.\d{6} vcpu [01] \w+: ", line));
+            Assert.Equal(5, lines.Count(l => l.Contains("kvm_enter_smm: ", StringComparison.Ordinal) && l.Contains("entering", StringComparison.Ordinal)));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     [Fact]
