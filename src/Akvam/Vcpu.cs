@@ -1,6 +1,5 @@
 using Akvam.Abi;
 using Akvam.Cpu;
-using Akvam.Cpu.Diagnostics;
 using Akvam.Cpu.State;
 using Akvam.Native;
 
@@ -24,7 +23,6 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly Processor _processor;
     private readonly RunPage _page;
     private readonly uint _id;
-    private VcpuTrace? _trace;
     private bool _disposed;
 
     internal Vcpu(Vm vm, uint id, nint runPage)
@@ -60,21 +58,6 @@ public sealed unsafe partial class Vcpu : IDisposable
             lock (_gate)
             {
                 return State()->Retired;
-            }
-        }
-    }
-
-    /// <summary>Told of events inside, such as injected interrupts and SMM entries, on the thread that runs the processor; null: nobody, at no cost.</summary>
-    public VcpuTrace? Trace
-    {
-        get => _trace;
-        set
-        {
-            lock (_gate)
-            {
-                State();
-                _trace = value;
-                _processor.Trace = value is null ? null : new TraceAdapter(this, value);
             }
         }
     }
@@ -141,10 +124,5 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         return _processor.State;
-    }
-
-    private sealed class TraceAdapter(Vcpu vcpu, VcpuTrace trace) : ITraceSink
-    {
-        public void Write(Processor processor, string name, string text) => trace(vcpu, name, text);
     }
 }

@@ -9,7 +9,7 @@ public sealed class Tracing
         guest.Write(0x2000, [0xE6, 0x02, 0xCF]);
         guest.Write(2 * 4, [0x00, 0x20, 0x00, 0x00]);
         List<string> names = [];
-        guest.Vcpu.Trace = (_, name, _) => names.Add(name);
+        guest.Vcpu.Trace = (name, _) => names.Add(name);
         guest.Vcpu.Run();
         guest.Vcpu.Nmi();
         guest.Vcpu.Run();
