@@ -56,7 +56,14 @@ internal static class VectorStub
 
         if (shape.UsesMxcsr)
         {
+            // Loading MXCSR costs some 20 cycles, reading it a few: it is loaded only when it differs, and usually the last stub left it as it is needed.
+            Label loaded = a.CreateLabel();
+            a.stmxcsr(__dword_ptr[rsp - 8]);
+            a.mov(ecx, __dword_ptr[rsp - 8]);
+            a.cmp(ecx, __dword_ptr[r9]);
+            a.je(loaded);
             a.ldmxcsr(__dword_ptr[r9]);
+            a.Label(ref loaded);
         }
 
         a.AddInstruction(host);
@@ -101,18 +108,24 @@ internal static class VectorStub
             a.emms();
         }
 
-        Label constant = a.CreateLabel();
-        if (shape.UsesMxcsr)
+        if (!shape.UsesMxcsr)
         {
-            a.ldmxcsr(__dword_ptr[constant]);
+            a.ret();
+            return;
         }
 
+        // Flags that stay set do not disturb .NET; another rounding mode or flushing to zero would.
+        Label constant = a.CreateLabel(), changed = a.CreateLabel();
+        a.mov(ecx, __dword_ptr[r9]);
+        a.and(ecx, ~0x3F);
+        a.cmp(ecx, (int)HostMxcsr);
+        a.jne(changed);
         a.ret();
-        if (shape.UsesMxcsr)
-        {
-            a.Label(ref constant);
-            a.dd(HostMxcsr);
-        }
+        a.Label(ref changed);
+        a.ldmxcsr(__dword_ptr[constant]);
+        a.ret();
+        a.Label(ref constant);
+        a.dd(HostMxcsr);
     }
 
     private static Register Load(Assembler a, Register guest, int op, AssemblerRegister64 pointer)
