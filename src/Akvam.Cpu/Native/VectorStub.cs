@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Akvam.Cpu.State;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
@@ -23,6 +24,12 @@ internal static class VectorStub
         Instruction host = guest;
         host.SegmentPrefix = Register.None;
         host.HasLockPrefix = host.HasRepPrefix = host.HasRepnePrefix = false;
+
+        // Legacy SSE code while an upper half is in use, by whoever ran before, costs the host four times as long.
+        if (guest.Code.Encoding() != EncodingKind.VEX && Avx.IsSupported)
+        {
+            a.vzeroupper();
+        }
 
         // XMM0 is left for the instructions that use it without naming it.
         int pointer = 0;

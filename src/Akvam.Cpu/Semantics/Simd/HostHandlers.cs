@@ -168,6 +168,8 @@ internal static unsafe class HostHandlers
         }
     }
 
+    /// <remarks>Optimized at first use: precompiled code cannot call the stub without a transition and took four times as long.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Flow Do<TFetch, TUnit, TRun, TCommit>(CpuState* s, Insn* i)
         where TFetch : IFetch
         where TUnit : IUnit

@@ -117,6 +117,7 @@ internal static unsafe class VectorLogic
         public static Vector256<byte> Do(Vector256<byte> a, Vector256<byte> b) => Vector256.Min(a, b);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow SseRegister<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -125,6 +126,7 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow SseMemory<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -138,6 +140,7 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Vex128Register<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -146,6 +149,7 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Vex128Memory<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -158,6 +162,7 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Vex256Register<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -166,6 +171,7 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Vex256Memory<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
