@@ -46,8 +46,9 @@ public sealed unsafe partial class Vcpu
                 events.interrupt.nr = vector;
             }
 
+            AddEventInDelivery(in s->Delivering, ref events);
             events.interrupt.shadow = (byte)s->Shadow;
-            events.nmi.injected = s->NmiInjected;
+            events.nmi.injected |= s->NmiInjected;
             events.nmi.pending = s->NmiPending != 0 ? (byte)1 : (byte)0;
             events.nmi.masked = s->NmiMasked;
             events.smi.smm = s->InSmm;
@@ -72,6 +73,9 @@ public sealed unsafe partial class Vcpu
             CpuState* s = State();
             CheckEvents(s, in events);
             Absorb(s);
+
+            // An event whose delivery waits for user space is among those that are replaced.
+            s->Delivering = default;
             SetException(s, in events);
             if (events.interrupt.injected != 0 && events.interrupt.soft == 0)
             {
@@ -116,6 +120,29 @@ public sealed unsafe partial class Vcpu
             }
 
             Changed(s);
+        }
+    }
+
+    /// <summary>
+    /// A delivery that waits for data of user space is an injected event: it starts again elsewhere. Software interrupts are not reported, their instruction is executed again.
+    /// </summary>
+    private static void AddEventInDelivery(in EventRecord delivering, ref kvm_vcpu_events events)
+    {
+        switch (delivering.Kind)
+        {
+            case EventKind.External:
+                events.interrupt.injected = 1;
+                events.interrupt.nr = (byte)delivering.Vector;
+                break;
+            case EventKind.Nmi:
+                events.nmi.injected = 1;
+                break;
+            case EventKind.Exception:
+                events.exception.injected = 1;
+                events.exception.nr = (byte)delivering.Vector;
+                events.exception.has_error_code = delivering.HasErrorCode ? (byte)1 : (byte)0;
+                events.exception.error_code = delivering.ErrorCode;
+                break;
         }
     }
 

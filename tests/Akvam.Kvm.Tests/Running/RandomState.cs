@@ -19,6 +19,7 @@ public sealed class RandomState(ITestOutputHelper output)
         int rounds = Setting("AKVAM_FUZZ_ROUNDS", DefaultRounds);
         int seed = Setting("AKVAM_FUZZ_SEED", 1);
         int refused = 0, taken = 0;
+        HashSet<uint> seen = [];
         for (int round = 0; round < rounds; round += RoundsPerVm)
         {
             output.WriteLine($"seed {seed + round}");
@@ -28,18 +29,19 @@ public sealed class RandomState(ITestOutputHelper output)
             guest.Vm.MapMemory(1 << 16, 0, guest.Vm.AllocateMemory(0x4_0000));
             for (int i = 0; i < RoundsPerVm; i++)
             {
-                bool ok = Round(random, guest);
+                bool ok = Round(random, guest, seen);
                 taken += ok ? 1 : 0;
                 refused += ok ? 0 : 1;
             }
         }
 
-        // Both happen, or the test tests nothing.
+        // All of these happen, or the test tests nothing.
+        Assert.Superset(new HashSet<uint> { KvmExit.KVM_EXIT_IO, KvmExit.KVM_EXIT_MMIO, KvmExit.KVM_EXIT_SHUTDOWN, KvmExit.KVM_EXIT_INTR, KvmExit.KVM_EXIT_DEBUG }, seen);
         Assert.True(taken > rounds / 10, $"{taken} states taken of {rounds}");
         Assert.True(refused > rounds / 100, $"{refused} states refused of {rounds}");
     }
 
-    private static bool Round(Random random, Guest guest)
+    private static bool Round(Random random, Guest guest, HashSet<uint> seen)
     {
         Vcpu vcpu = guest.Vcpu;
         bool all = true;
@@ -71,13 +73,13 @@ public sealed class RandomState(ITestOutputHelper output)
         all &= random.Next(8) != 0 || Try(() => vcpu.Interrupt((uint)random.Next(300)));
         for (int i = 0; i < 4; i++)
         {
-            all &= Try(() => RunOnce(random, vcpu));
+            all &= Try(() => seen.Add(RunOnce(random, vcpu)));
         }
 
         return all;
     }
 
-    private static void RunOnce(Random random, Vcpu vcpu)
+    private static uint RunOnce(Random random, Vcpu vcpu)
     {
         // A halted or waiting processor with controllers of KVM's would sleep: a kick makes it look and come back.
         if (vcpu.GetMpState().mp_state != KvmState.KVM_MP_STATE_RUNNABLE)
@@ -96,6 +98,8 @@ public sealed class RandomState(ITestOutputHelper output)
                 random.NextBytes(exit.Mmio.Data);
                 break;
         }
+
+        return exit.Reason;
     }
 
     private static bool Try(Action action)
