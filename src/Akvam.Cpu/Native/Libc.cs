@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 namespace Akvam.Cpu.Native;
 
 /// <summary>The system calls that memory for generated code needs.</summary>
+/// <remarks>Valid because every pointer passed is to memory that outlives the call.</remarks>
 internal static unsafe partial class Libc
 {
     public const int PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4, MAP_SHARED = 1;
