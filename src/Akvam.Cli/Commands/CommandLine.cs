@@ -20,6 +20,7 @@ internal static class CommandLine
                 BootCommand.Create(),
                 RunCommand.Create(),
                 DemoCommand.Create(),
+                BenchCommand.Create(),
             };
             ParseResult parsed = root.Parse(args);
             if (parsed.Action is ParseErrorAction || (parsed.Errors.Count > 0 && parsed.Action is not { ClearsParseErrors: true }))

@@ -31,7 +31,8 @@ internal static class MachineOptions
         return option;
     }
 
-    private static Option<int> Number(string name, string unit, string description, int normal, int low, int high) => new(name)
+    /// <summary>An option with a whole number between two limits.</summary>
+    public static Option<int> Number(string name, string unit, string description, int normal, int low, int high) => new(name)
     {
         Description = $"{description} {low} to {high}.",
         HelpName = unit,

@@ -12,9 +12,14 @@ public sealed partial class AptPackages : IPackageSource
     private static readonly string[] s_kernels = ["linux-image-cloud-amd64", "linux-image-amd64", "linux-image-virtual", "linux-image-generic"];
 
     private readonly Func<string, string[], string, Action<string>, ToolResult> _run;
+    private readonly string[] _kernels = s_kernels;
 
     /// <param name="run">Runs a program with arguments in a folder and passes on each line of its output; replaced in tests.</param>
     public AptPackages(Func<string, string[], string, Action<string>, ToolResult>? run = null) => _run = run ?? Tool.Run;
+
+    /// <param name="kernel">The one kernel that is wanted, by the name of its meta-package.</param>
+    public AptPackages(string kernel)
+        : this() => _kernels = [kernel];
 
     /// <summary>Whether the host has apt and dpkg-deb.</summary>
     public static bool IsAvailable => Tool.Find("apt-get") is not null && Tool.Find("dpkg-deb") is not null;
@@ -23,7 +28,7 @@ public sealed partial class AptPackages : IPackageSource
     {
         Prepare(folder, progress);
         progress.Step("looking for a kernel package");
-        foreach (string meta in s_kernels)
+        foreach (string meta in _kernels)
         {
             if (BehindMetaPackage(folder, meta) is { } package)
             {

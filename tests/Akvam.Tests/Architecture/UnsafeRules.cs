@@ -11,7 +11,7 @@ internal static partial class UnsafeRules
     /// <summary>Projects whose only unsafe code is what the compiler generates, each with what needs it. The keyword stays forbidden there.</summary>
     private static readonly Dictionary<string, string> s_generated = new()
     {
-        ["src/Akvam.Cli/Akvam.Cli.csproj"] = "LibraryImport for the terminal's settings",
+        ["src/Akvam.Cli/Akvam.Cli.csproj"] = "LibraryImport for the terminal's settings and the clocks of processes",
     };
 
     /// <summary>Project files that let unsafe code in although none belongs there.</summary>

@@ -21,6 +21,10 @@ public sealed class CommandLineTests : IDisposable
     [InlineData(2, "boot --cpus 0")]
     [InlineData(2, "boot --cpus 1000")]
     [InlineData(2, "boot --unknown")]
+    [InlineData(2, "bench --engines fast")]
+    [InlineData(2, "bench --guests int,")]
+    [InlineData(2, "bench --rounds 0")]
+    [InlineData(1, "bench --json /no/such/folder/file")]
     [InlineData(1, "run /no/such/file")]
     [InlineData(1, "run /")]
     [InlineData(1, "run /dev/null")]
@@ -40,6 +44,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("run --help")]
     [InlineData("boot --help")]
     [InlineData("demo --help")]
+    [InlineData("bench --help")]
     public void HelpIsEverywhere(string arguments)
     {
         (int exit, string output, string error) = Start(arguments.Split(' '));
