@@ -11,6 +11,12 @@ public sealed partial class AptPackages : IPackageSource
     /// <summary>By preference: the cloud kernel is small, and its LZ4 image unpacks much faster in a guest than XZ.</summary>
     private static readonly string[] s_kernels = ["linux-image-cloud-amd64", "linux-image-amd64", "linux-image-virtual", "linux-image-generic"];
 
+    /// <summary>Package lists, the packages, and one of them unpacked.</summary>
+    private const long NeededBytes = 512L << 20;
+
+    /// <summary>apt waits for ever on a full disk, so it is stopped a little before.</summary>
+    private const long ReserveBytes = 1L << 20;
+
     private readonly Func<string, string[], string, Action<string>, ToolResult> _run;
     private readonly string[] _kernels = s_kernels;
 
@@ -66,6 +72,7 @@ public sealed partial class AptPackages : IPackageSource
             return;
         }
 
+        CheckSpace(folder, NeededBytes);
         Directory.CreateDirectory(Path.Combine(state, "lists", "partial"));
         Directory.CreateDirectory(Path.Combine(state, "archives", "partial"));
         File.WriteAllText(Path.Combine(state, "status"), "");
@@ -94,6 +101,16 @@ public sealed partial class AptPackages : IPackageSource
         }
 
         File.WriteAllText(updated, "");
+    }
+
+    private static void CheckSpace(string folder, long needed)
+    {
+        long free = new DriveInfo(folder).AvailableFreeSpace;
+        if (free < needed)
+        {
+            throw new MachineException(
+                $"the disk with {folder} is full: {free >> 20} MiB free, {NeededBytes >> 20} MiB needed; make room or set XDG_CACHE_HOME to another folder");
+        }
     }
 
     private string? BehindMetaPackage(string folder, string meta)
@@ -127,6 +144,7 @@ public sealed partial class AptPackages : IPackageSource
         string[] all = ["-c", Path.Combine(state, "apt.conf"), "-qq", "-o", "APT::Status-Fd=1", .. arguments];
         return _run("apt-get", all, Path.Combine(state, "archives"), line =>
         {
+            CheckSpace(folder, ReserveBytes);
             // dlstatus:ITEM:PERCENT:text, apt's own format for machines
             string[] parts = line.Split(':', 4);
             if (parts.Length == 4 && parts[0] == "dlstatus" && double.TryParse(parts[2], CultureInfo.InvariantCulture, out double percent))
@@ -171,11 +189,11 @@ public sealed partial class AptPackages : IPackageSource
             return $"{action}: the disk with the cache folder is full; make room or set XDG_CACHE_HOME to another folder";
         }
 
-        bool network = NetworkTrouble().IsMatch(errors);
         string[] lines = [.. errors.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0)];
+        string? network = lines.FirstOrDefault(l => NetworkTrouble().IsMatch(l));
         string line = lines.LastOrDefault(l => l.StartsWith("E:", StringComparison.Ordinal)) ?? lines.LastOrDefault() ?? $"exit code {result.ExitCode}";
-        return network
-            ? $"{action}: the package mirror cannot be reached ({line}). Check the network, or pass files: akvam boot --kernel VMLINUZ --initrd INITRD"
+        return network is not null
+            ? $"{action}: the package mirror cannot be reached ({network}). Check the network, or pass files: akvam boot --kernel VMLINUZ --initrd INITRD"
             : $"{action}: {line}. To go without packages: akvam boot --kernel VMLINUZ --initrd INITRD";
     }
 
