@@ -141,7 +141,7 @@ internal sealed class GuestSession : IDisposable
             Environment.Exit(ExitCode.SignalBase + number);
         }
 
-        _pc.Control.Finish(new MachineEnd(MachineEndKind.Quit, ExitCode.SignalBase + number, "signal"));
+        _pc.Control.Finish(new MachineEnd(MachineEndKind.Quit, ExitCode.SignalBase + number, context.Signal.ToString()));
     }
 
     private void Obey(EscapeAction action)
@@ -194,6 +194,10 @@ internal sealed class GuestSession : IDisposable
                 if (end.Code == ExitCode.Error)
                 {
                     Say($"akvam: standard output cannot be written: {end.Detail}\n");
+                }
+                else if (end.Code != ExitCode.Success)
+                {
+                    Say($"\nakvam: ended by {end.Detail}\n");
                 }
                 else if (_terminal is not null)
                 {

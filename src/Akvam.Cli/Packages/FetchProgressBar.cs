@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Akvam.Machine.Packages;
 using Spectre.Console;
 
@@ -9,6 +10,8 @@ internal static class FetchProgressBar
     /// <summary>Runs <paramref name="fetch"/> with a progress to report to, on standard error.</summary>
     public static T Show<T>(Func<IFetchProgress, T> fetch)
     {
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         if (Console.IsErrorRedirected)
         {
             return fetch(new Lines());
@@ -19,6 +22,14 @@ internal static class FetchProgressBar
             .AutoClear(true)
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new SpinnerColumn())
             .Start(context => fetch(new Bar(context)));
+    }
+
+    private static void OnSignal(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        // The bar hides the cursor while it moves.
+        Console.Error.WriteLine($"{(Console.IsErrorRedirected ? "" : "\e[?25h\n")}akvam: ended by {context.Signal}; what is in the cache already is used the next time");
+        Environment.Exit(ExitCode.SignalBase + (context.Signal == PosixSignal.SIGINT ? 2 : 15));
     }
 
     private sealed class Bar(ProgressContext context) : IFetchProgress

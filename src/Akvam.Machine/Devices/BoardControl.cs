@@ -5,30 +5,15 @@ namespace Akvam.Machine.Devices;
 public sealed class BoardControl
 {
     private MachineEnd? _end;
-    private bool _a20 = true;
 
     /// <summary>Raised once, on the thread of the processor that asked.</summary>
     public event Action? Ended;
 
-    /// <summary>Raised when the A20 gate changed.</summary>
-    public event Action<bool>? A20Changed;
-
     /// <summary>Why the machine ended, when it did.</summary>
     public MachineEnd? End => Volatile.Read(ref _end);
 
-    /// <summary>The A20 gate. Open unless a guest closes it.</summary>
-    public bool A20
-    {
-        get => _a20;
-        set
-        {
-            if (_a20 != value)
-            {
-                _a20 = value;
-                A20Changed?.Invoke(value);
-            }
-        }
-    }
+    /// <summary>The A20 gate, open unless a guest closes it. Guests read back what they set; addresses never wrap, as on KVM.</summary>
+    public bool A20 { get; set; } = true;
 
     public void RequestReset(string by) => Finish(new MachineEnd(MachineEndKind.Reset, 0, by));
 
