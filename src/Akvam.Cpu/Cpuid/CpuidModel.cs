@@ -34,7 +34,7 @@ public static class CpuidModel
         Add(e, 1, eax: Signature, ebx: 8u << 8, ecx: Host1Ecx | Software1Ecx, edx: Host1Edx | Software1Edx);
         Add(e, 5);
         Add(e, 6, eax: Bits(Feature.Arat));
-        AddIndexed(e, 7, 0, ebx: Host7Ebx | Software7Ebx, ecx: Bits(Feature.Umip, Feature.Pku, Feature.La57, Feature.Rdpid), edx: Bits(Feature.Fsrm));
+        AddIndexed(e, 7, 0, ebx: Host7Ebx | Software7Ebx, ecx: Host7Ecx | Bits(Feature.Umip, Feature.Pku, Feature.La57, Feature.Rdpid), edx: Bits(Feature.Fsrm));
         AddIndexed(e, 0xB, 0);
         AddIndexed(e, 0xB, 1, ecx: 1);
         AddXsave(e);
@@ -118,6 +118,8 @@ public static class CpuidModel
         | OnHost(CpuidFeature.AVX, Feature.Avx) | OnHost(CpuidFeature.F16C, Feature.F16c);
 
     private static uint Host7Ebx => OnHost(CpuidFeature.AVX2, Feature.Avx2) | OnHost(CpuidFeature.SHA, Feature.Sha);
+
+    private static uint Host7Ecx => OnHost(CpuidFeature.GFNI, Feature.Gfni) | OnHost(CpuidFeature.VAES, Feature.Vaes) | OnHost(CpuidFeature.VPCLMULQDQ, Feature.Vpclmulqdq);
 
     /// <summary>The bit, if the host executes the family: data instructions are offered only then.</summary>
     private static uint OnHost(CpuidFeature family, Feature feature) => HostFeatures.Has(family) ? Bits(feature) : 0;

@@ -13,7 +13,7 @@ public enum Feature
     FsGsBase = 64 + 0, TscAdjust = 64 + 1, Bmi1 = 64 + 3, Avx2 = 64 + 5, Smep = 64 + 7, Bmi2 = 64 + 8, Erms = 64 + 9, Invpcid = 64 + 10, Rtm = 64 + 11, Rdseed = 64 + 18, Adx = 64 + 19,
     Smap = 64 + 20, ClFlushOpt = 64 + 23, Clwb = 64 + 24, Sha = 64 + 29,
 
-    Umip = 96 + 2, Pku = 96 + 3, Ospke = 96 + 4, La57 = 96 + 16, Rdpid = 96 + 22, BusLockDetect = 96 + 24,
+    Umip = 96 + 2, Pku = 96 + 3, Ospke = 96 + 4, Gfni = 96 + 8, Vaes = 96 + 9, Vpclmulqdq = 96 + 10, La57 = 96 + 16, Rdpid = 96 + 22, BusLockDetect = 96 + 24,
 
     Fsrm = 128 + 4, SpecCtrl = 128 + 26, IntelStibp = 128 + 27, ArchCapabilities = 128 + 29, IntelSsbd = 128 + 31,
 
