@@ -105,6 +105,17 @@ public sealed unsafe class PendingAccess
     /// <summary>The instruction that was executed again has ended: its replies are used up.</summary>
     public void Retire() => _replyCount = _cursor = 0;
 
+    /// <summary>Drops a read, and replies to earlier ones, but no write: who asked for them begins again from the start.</summary>
+    public void Abandon()
+    {
+        Retire();
+        _read = default;
+        if (_current.Kind is PendingKind.PortRead or PendingKind.MmioRead)
+        {
+            _current = default;
+        }
+    }
+
     /// <summary>Drops everything (reset, shutdown).</summary>
     public void Clear()
     {

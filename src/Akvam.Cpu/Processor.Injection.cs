@@ -33,6 +33,9 @@ public sealed unsafe partial class Processor
         }
     }
 
+    /// <summary>A debugger holds SMIs and NMIs back. Interrupts are the bus's affair.</summary>
+    public bool BlocksEvents { get; set; }
+
     /// <summary>Delivers what user space injected, an exception before NMI and interrupt. One of them: the others wait for the next turn.</summary>
     private void DeliverInjected(CpuState* s)
     {

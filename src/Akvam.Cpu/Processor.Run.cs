@@ -67,8 +67,13 @@ public sealed unsafe partial class Processor
                 return RunResult.Kicked;
             }
 
-            DeliverInjected(s);
-            EventInjector.Inject(this, s);
+            if (s->TripleFault == 0)
+            {
+                // A shutdown is reported first: what was latched, an SMI or INIT above all, acts on the processor that runs again after it.
+                DeliverInjected(s);
+                EventInjector.Inject(this, s);
+            }
+
             if (s->Delivering.Kind != EventKind.None)
             {
                 // The event has to reach its handler before anything executes; if it never does (#AC for ever), a limited run still ends.

@@ -78,7 +78,7 @@ public sealed unsafe partial class Vcpu
                 _processor.InjectedException = new FaultRecord
                 {
                     Vector = isDebug ? Cpu.State.Vector.DB : Cpu.State.Vector.BP,
-                    Payload = isDebug ? _processor.State->Dr6 & ControlRegisters.Dr6Volatile : 0,
+                    Payload = isDebug ? ControlRegisters.Dr6AsPayload(_processor.State) : 0,
                 };
             }
 
@@ -87,7 +87,9 @@ public sealed unsafe partial class Vcpu
             _processor.SingleStep = SingleSteps;
             _processor.InterceptedExceptions = !enabled ? 0
                 : (UsesHardwareBreakpoints ? DebugException : 0) | ((debug.control & KvmState.KVM_GUESTDBG_USE_SW_BP) != 0 ? BreakpointException : 0);
-            _bus.BlocksInterrupts = enabled && (debug.control & KvmState.KVM_GUESTDBG_BLOCKIRQ) != 0;
+            bool blocks = enabled && (debug.control & KvmState.KVM_GUESTDBG_BLOCKIRQ) != 0;
+            _bus.BlocksInterrupts = blocks;
+            _processor.BlocksEvents = blocks;
         }
     }
 

@@ -24,17 +24,7 @@ public sealed unsafe partial class Vcpu
             CpuState* s = State();
             Absorb(s);
             var events = new kvm_vcpu_events { flags = AlwaysReported };
-            if (_processor.InjectedException is { } exception)
-            {
-                events.exception.nr = (byte)exception.Vector;
-                events.exception.has_error_code = exception.HasErrorCode ? (byte)1 : (byte)0;
-                events.exception.error_code = exception.ErrorCode;
-                events.exception.pending = _exceptionIsPending ? (byte)1 : (byte)0;
-                events.exception.injected = _exceptionIsPending && _vm.ReportsExceptionPayload ? (byte)0 : (byte)1;
-                events.exception_has_payload = _exceptionHasPayload ? (byte)1 : (byte)0;
-                events.exception_payload = _exceptionHasPayload ? exception.Payload : 0;
-            }
-
+            ReportException(s, ref events);
             if (_vm.ReportsExceptionPayload)
             {
                 events.flags |= KvmState.KVM_VCPUEVENT_VALID_PAYLOAD;
@@ -46,9 +36,8 @@ public sealed unsafe partial class Vcpu
                 events.interrupt.nr = vector;
             }
 
-            AddEventInDelivery(in s->Delivering, ref events);
             events.interrupt.shadow = (byte)s->Shadow;
-            events.nmi.injected |= s->NmiInjected;
+            events.nmi.injected = s->NmiInjected;
             events.nmi.pending = s->NmiPending != 0 ? (byte)1 : (byte)0;
             events.nmi.masked = s->NmiMasked;
             events.smi.smm = s->InSmm;
@@ -73,9 +62,7 @@ public sealed unsafe partial class Vcpu
             CpuState* s = State();
             CheckEvents(s, in events);
             Absorb(s);
-
-            // An event whose delivery waits for user space is among those that are replaced.
-            s->Delivering = default;
+            ForgetDelivery(s);
             SetException(s, in events);
             if (events.interrupt.injected != 0 && events.interrupt.soft == 0)
             {
@@ -124,25 +111,56 @@ public sealed unsafe partial class Vcpu
     }
 
     /// <summary>
-    /// A delivery that waits for data of user space is an injected event: it starts again elsewhere. Software interrupts are not reported, their instruction is executed again.
+    /// The exception in mid-delivery, if user space has to supply something before its handler is reached; one that waits for its delivery to begin; or the
+    /// debug trap of the last instruction.
     /// </summary>
-    private static void AddEventInDelivery(in EventRecord delivering, ref kvm_vcpu_events events)
+    private void ReportException(CpuState* s, ref kvm_vcpu_events events)
     {
-        switch (delivering.Kind)
+        if (s->PendingDebug != 0 && !_vm.ReportsExceptionPayload && (s->Shadow & InterruptShadow.MovSs) == 0 && _processor.InjectedException is null
+            && s->Delivering.Kind == EventKind.None)
         {
-            case EventKind.External:
-                events.interrupt.injected = 1;
-                events.interrupt.nr = (byte)delivering.Vector;
-                break;
-            case EventKind.Nmi:
-                events.nmi.injected = 1;
-                break;
-            case EventKind.Exception:
-                events.exception.injected = 1;
-                events.exception.nr = (byte)delivering.Vector;
-                events.exception.has_error_code = delivering.HasErrorCode ? (byte)1 : (byte)0;
-                events.exception.error_code = delivering.ErrorCode;
-                break;
+            // A client that does not know payloads finds them in DR6.
+            _processor.InjectedException = new FaultRecord { Vector = Cpu.State.Vector.DB, Payload = s->PendingDebug };
+            ControlRegisters.TrySetDr6(s, (s->Dr6 & ~0xFul) | s->PendingDebug);
+            s->PendingDebug = 0;
+            _exceptionIsPending = true;
+            _exceptionHasPayload = false;
+        }
+
+        if (s->Delivering.Kind is EventKind.Exception or EventKind.SoftwareException or EventKind.Icebp)
+        {
+            EventRecord e = s->Delivering;
+            events.exception.injected = 1;
+            events.exception.nr = (byte)e.Vector;
+            events.exception.has_error_code = e.HasErrorCode ? (byte)1 : (byte)0;
+            events.exception.error_code = e.ErrorCode;
+        }
+        else if (_processor.InjectedException is { } exception)
+        {
+            events.exception.nr = (byte)exception.Vector;
+            events.exception.has_error_code = exception.HasErrorCode ? (byte)1 : (byte)0;
+            events.exception.error_code = exception.ErrorCode;
+            events.exception.pending = _exceptionIsPending ? (byte)1 : (byte)0;
+            events.exception.injected = _exceptionIsPending && _vm.ReportsExceptionPayload ? (byte)0 : (byte)1;
+            events.exception_has_payload = _exceptionHasPayload ? (byte)1 : (byte)0;
+            events.exception_payload = _exceptionHasPayload ? exception.Payload : 0;
+        }
+        else if (s->PendingDebug != 0)
+        {
+            events.exception.nr = (byte)Cpu.State.Vector.DB;
+            events.exception.pending = 1;
+            events.exception_has_payload = 1;
+            events.exception_payload = s->PendingDebug;
+        }
+    }
+
+    /// <summary>A delivery that waits for user space is given up: what is set now says whether it begins again.</summary>
+    private void ForgetDelivery(CpuState* s)
+    {
+        if (s->Delivering.Kind != EventKind.None)
+        {
+            s->Delivering = default;
+            _processor.Pending.Abandon();
         }
     }
 
@@ -175,10 +193,20 @@ public sealed unsafe partial class Vcpu
     {
         bool withPayload = (events.flags & KvmState.KVM_VCPUEVENT_VALID_PAYLOAD) != 0;
         bool pending = withPayload && events.exception.pending != 0;
+        s->PendingDebug = 0;
         if (!pending && events.exception.injected == 0)
         {
             _exceptionIsPending = false;
             _processor.InjectedException = null;
+            return;
+        }
+
+        if (pending && events.exception.nr == (byte)Cpu.State.Vector.DB && events.exception_has_payload != 0)
+        {
+            // A debug trap keeps its place among the events of an instruction boundary.
+            _exceptionIsPending = false;
+            _processor.InjectedException = null;
+            s->PendingDebug = (uint)events.exception_payload;
             return;
         }
 
@@ -190,7 +218,7 @@ public sealed unsafe partial class Vcpu
         ulong payload = _exceptionHasPayload ? events.exception_payload : vector switch
         {
             Cpu.State.Vector.PF => s->Cr2,
-            Cpu.State.Vector.DB => s->Dr6 & ControlRegisters.Dr6Volatile,
+            Cpu.State.Vector.DB => ControlRegisters.Dr6AsPayload(s),
             _ => 0,
         };
         _processor.InjectedException = new FaultRecord

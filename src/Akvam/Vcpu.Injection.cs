@@ -52,8 +52,16 @@ public sealed unsafe partial class Vcpu
 
     private void InjectInterrupt(CpuState* s, byte vector) => _processor.InjectedInterrupt = vector;
 
+    /// <summary>An interrupt that the controllers know as delivered, but the guest does not: one in mid-delivery, or one that was injected.</summary>
     private bool TryGetInjectedInterrupt(out byte vector)
     {
+        EventRecord delivering = _processor.State->Delivering;
+        if (delivering.Kind == EventKind.External)
+        {
+            vector = (byte)delivering.Vector;
+            return true;
+        }
+
         vector = (byte)_processor.InjectedInterrupt;
         return _processor.InjectedInterrupt >= 0;
     }
@@ -65,5 +73,7 @@ public sealed unsafe partial class Vcpu
             _exceptionIsPending = false;
             _processor.InjectedException = null;
         }
+
+        _processor.State->PendingDebug = 0;
     }
 }

@@ -208,6 +208,6 @@ public sealed unsafe partial class Vcpu
             return _vm.Irqchip is not null || (lapic.AcceptsPicInterrupt && !HasUserExtInt);
         }
 
-        return interruptible && s->Shadow == 0 && _processor.InjectedInterrupt < 0 && _processor.InjectedException is null && s->NmiInjected == 0;
+        return interruptible && s->Shadow == 0 && s->Delivering.Kind == EventKind.None && _processor.InjectedInterrupt < 0 && _processor.InjectedException is null && s->NmiInjected == 0;
     }
 }

@@ -22,7 +22,7 @@ internal static unsafe class EventInjector
             }
         }
 
-        if (s->SmiPending != 0 && s->InSmm == 0 && s->Gif != 0 && s->Activity is Activity.Runnable or Activity.Halted)
+        if (s->SmiPending != 0 && s->InSmm == 0 && s->Gif != 0 && !p.BlocksEvents && s->Activity is Activity.Runnable or Activity.Halted)
         {
             s->SmiPending = 0;
             s->Activity = Activity.Runnable;
@@ -72,7 +72,7 @@ internal static unsafe class EventInjector
             return;
         }
 
-        if (s->NmiPending != 0 && s->NmiMasked == 0 && s->Gif != 0)
+        if (s->NmiPending != 0 && s->NmiMasked == 0 && s->Gif != 0 && !p.BlocksEvents)
         {
             s->NmiPending--;
             s->Activity = Activity.Runnable;

@@ -22,6 +22,9 @@ internal static class VectorStub
     public static void Emit(in Instruction guest, in VectorShape shape, Assembler a)
     {
         Instruction host = guest;
+
+        // The assembler takes an address for a label's number, and labels begin at 1.
+        host.IP = 0;
         host.SegmentPrefix = Register.None;
         host.HasLockPrefix = host.HasRepPrefix = host.HasRepnePrefix = false;
 

@@ -15,6 +15,9 @@ internal static class X87Stub
     public static void Emit(in Instruction guest, Assembler a)
     {
         Instruction host = guest;
+
+        // The assembler takes an address for a label's number, and labels begin at 1.
+        host.IP = 0;
         host.SegmentPrefix = Register.None;
         host.HasLockPrefix = host.HasRepPrefix = host.HasRepnePrefix = false;
         for (int op = 0; op < guest.OpCount; op++)

@@ -160,9 +160,10 @@ internal static unsafe class Rsm
             s->Cs = new SegmentRegister
             {
                 Limit = uint.MaxValue,
-                Attributes = SegmentRegister.G | SegmentRegister.P | SegmentRegister.S | SegmentRegister.Code | SegmentRegister.Readable | SegmentRegister.Accessed,
+                Attributes = SegmentRegister.G | SegmentRegister.Db | SegmentRegister.P | SegmentRegister.S | SegmentRegister.Code | SegmentRegister.Readable | SegmentRegister.Accessed,
             };
             s->Efer = 0;
+            s->Gif = 1;
         }
 
         s->Cr0 &= ~(Cr0.PG | Cr0.PE);

@@ -42,6 +42,8 @@ internal static unsafe class SmiEntry
         // 3. NMIs stay blocked until RSM or the handler's first IRET; RSM has to know whether they were already.
         s->SmmInsideNmi = s->NmiMasked;
         s->NmiMasked = 1;
+
+        // The image has no place for a debug trap that waits, nor for what RSM needs to know to keep translations.
         s->SmmPendingDebug = s->PendingDebug;
         s->PendingDebug = 0;
         s->SmmCr0 = s->Cr0;
@@ -50,7 +52,7 @@ internal static unsafe class SmiEntry
         s->SmmEfer = s->Efer;
 
         // 4. The handler's state.
-        LoadHandlerState(s, wide);
+        EnterHandlerState(s, wide);
         s->SmiCount++;
         s->Epoch++;
         Processor.UpdateMode(s);
@@ -67,9 +69,6 @@ internal static unsafe class SmiEntry
         image->Rflags = LazyFlags.Read(s);
         image->Dr6 = s->Dr6;
         image->Dr7 = s->Dr7;
-        image->Cr0 = s->Cr0;
-        image->Cr3 = s->Cr3;
-        image->Cr4 = s->Cr4;
         image->Smbase = (uint)s->Smbase;
         image->Revision = SmramStateMap64.RevisionId;
         image->Efer = s->Efer;
@@ -79,6 +78,9 @@ internal static unsafe class SmiEntry
         image->Ldtr = SmramSegment64.Save(in s->Ldtr);
         image->Gdtr.Limit = s->GdtLimit;
         image->Gdtr.Base = s->GdtBase;
+        image->Cr0 = s->Cr0;
+        image->Cr3 = s->Cr3;
+        image->Cr4 = s->Cr4;
         image->Es = SmramSegment64.Save(in s->Es);
         image->Cs = SmramSegment64.Save(in s->Cs);
         image->Ss = SmramSegment64.Save(StackSegment(s));
@@ -90,16 +92,13 @@ internal static unsafe class SmiEntry
 
     private static void Save32(CpuState* s, SmramStateMap32* image)
     {
+        image->Eflags = (uint)LazyFlags.Read(s);
+        image->Eip = (uint)s->Rip;
         for (int n = 0; n < 8; n++)
         {
             image->Gprs[n] = (uint)s->Gpr[n];
         }
 
-        image->Cr0 = (uint)s->Cr0;
-        image->Cr3 = (uint)s->Cr3;
-        image->Cr4 = (uint)s->Cr4;
-        image->Eflags = (uint)LazyFlags.Read(s);
-        image->Eip = (uint)s->Rip;
         image->Dr6 = (uint)s->Dr6;
         image->Dr7 = (uint)s->Dr7;
         image->TrSelector = s->Tr.Selector;
@@ -124,6 +123,9 @@ internal static unsafe class SmiEntry
         image->Gs = SmramSegment32.Save(in s->Gs);
         image->Smbase = (uint)s->Smbase;
         image->Revision = SmramStateMap32.RevisionId;
+        image->Cr0 = (uint)s->Cr0;
+        image->Cr3 = (uint)s->Cr3;
+        image->Cr4 = (uint)s->Cr4;
         image->InterruptShadow = (byte)s->Shadow;
     }
 
@@ -135,7 +137,8 @@ internal static unsafe class SmiEntry
         return ss;
     }
 
-    private static void LoadHandlerState(CpuState* s, bool wide)
+    /// <summary>Flat 16-bit code at SMBASE + 8000h without protection or paging; what is not listed here stays the program's. [APM2 10.3.2]</summary>
+    private static void EnterHandlerState(CpuState* s, bool wide)
     {
         LazyFlags.Write(s, Rflags.Fixed);
         s->Rip = 0x8000;

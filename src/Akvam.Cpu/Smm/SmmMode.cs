@@ -33,12 +33,19 @@ public static unsafe class SmmMode
         p.Trace?.Write(p, "kvm_enter_smm", $"vcpu {p.Id}: {(inside ? "entering" : "leaving")} SMM, smbase 0x{s->Smbase:x}");
     }
 
-    /// <summary>KVM_SET_VCPU_EVENTS: the flag alone changes, and paging goes on with other memory at once.</summary>
+    /// <summary>KVM_SET_VCPU_EVENTS: the flag alone changes, and paging goes on with other memory at once, from its PDPTEs on.</summary>
     public static void SetByUser(CpuState* s, bool inside)
     {
         if (s->InSmm != (inside ? 1 : 0))
         {
             Change(s, inside);
+            s->SmmPendingDebug = 0;
+            if (ControlRegisters.IsPaePaging(s))
+            {
+                // Where they cannot be read, those that the user gave stay.
+                _ = ControlRegisters.TryLoadPdptes(s, s->Cr3);
+            }
+
             ControlRegisters.Reloaded(s);
         }
     }

@@ -23,6 +23,9 @@ public static unsafe class ControlRegisters
     private const ulong Cr3Pcid = 0xFFF;
 
     public const ulong Dr6Volatile = 0x0001_E80F;
+
+    /// <summary>RTM and BLD: 0 in DR6 when they apply, 1 in the payload of a #DB. [SDM3 17.2.3] [APM2 13.1.1.3]</summary>
+    public const ulong Dr6ActiveLow = 0x0001_0800;
     public const ulong Dr7Volatile = 0xFFFF_2BFF, Dr7Fixed = 0x400;
 
     /// <summary>Combinations that are wrong in every mode. [APM2 3.1.1]</summary>
@@ -253,6 +256,9 @@ public static unsafe class ControlRegisters
             BreakpointsChanged(s);
         }
     }
+
+    /// <summary>The payload that a #DB must have so that its delivery leaves DR6 as it is.</summary>
+    public static ulong Dr6AsPayload(CpuState* s) => (s->Dr6 & Dr6Volatile) ^ Dr6ActiveLow;
 
     private static void BreakpointsChanged(CpuState* s)
     {

@@ -42,6 +42,9 @@ internal sealed unsafe class SmmMachine : IDisposable, ITraceSink
 
     public List<string> Trace { get; } = [];
 
+    /// <summary>Called at each trace event.</summary>
+    public Action? Traced { get; set; }
+
     public void MapSmram(bool present) => Inner.Processor.Group.Memory.SetSlot(1, 2, SmramStart, present ? SmramSize : 0, _smram, false, false);
 
     /// <summary>Writes the handler's code for the current SMBASE.</summary>
@@ -83,7 +86,11 @@ internal sealed unsafe class SmmMachine : IDisposable, ITraceSink
         return text.ToString();
     }
 
-    void ITraceSink.Write(Processor processor, string name, string text) => Trace.Add($"{name}: {text}");
+    void ITraceSink.Write(Processor processor, string name, string text)
+    {
+        Trace.Add($"{name}: {text}");
+        Traced?.Invoke();
+    }
 
     public void Dispose()
     {

@@ -1,0 +1,196 @@
+using System.Buffers.Binary;
+using Akvam.Abi;
+
+namespace Akvam.KvmTests.Smm;
+
+/// <summary>What a client sees of SMM; semantics.md sections 3.4, 6.1, 7.2 and 8. [KVM 4.119]</summary>
+public sealed class SmmRules
+{
+    private const uint Smm = KvmState.KVM_VCPUEVENT_VALID_SMM;
+
+    /// <summary>l: inc ax; jmp l.</summary>
+    private static ReadOnlySpan<byte> Loop => [0x40, 0xEB, 0xFD];
+
+    /// <summary>rsm.</summary>
+    private static ReadOnlySpan<byte> Return => [0x0F, 0xAA];
+
+    /// <summary>mov word cs:[0FF5Ch], 1 (CR0 above bit 31); rsm.</summary>
+    private static ReadOnlySpan<byte> Fail => [0x2E, 0xC7, 0x06, 0x5C, 0xFF, 0x01, 0x00, 0x0F, 0xAA];
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Seed2_1_Seed2_2_Seed2_11_AFailedRsmIsAShutdownOutsideSmm(byte masked)
+    {
+        using Guest guest = SmmGuest.Create(Loop, Fail);
+        var events = new kvm_vcpu_events { flags = Smm };
+        events.nmi.masked = masked;
+        guest.Vcpu.SetVcpuEvents(events);
+        guest.Vcpu.Smi();
+        VcpuExit exit = guest.Vcpu.Run();
+        Assert.Equal(KvmExit.KVM_EXIT_SHUTDOWN, exit.Reason);
+        Assert.False(exit.InSmm);
+        events = guest.Vcpu.GetVcpuEvents();
+        Assert.Equal(0, events.smi.smm);
+        Assert.Equal(0, events.smi.smm_inside_nmi);
+        Assert.Equal(masked, events.nmi.masked);
+        Assert.Equal(KvmState.KVM_MP_STATE_RUNNABLE, guest.Vcpu.GetMpState().mp_state);
+    }
+
+    [Fact]
+    public void Seed2_4_AfterTheShutdownAnInitActsAndAnSmiStillWaits()
+    {
+        using Guest guest = SmmGuest.Create(Loop, Fail, irqchip: true);
+        guest.Vcpu.Smi();
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run(1).Reason);
+        var events = new kvm_vcpu_events { flags = Smm };
+        events.smi.smm = 1;
+        events.smi.pending = 1;
+        events.smi.latched_init = 1;
+        guest.Vcpu.SetVcpuEvents(events);
+        Assert.Equal(KvmExit.KVM_EXIT_SHUTDOWN, guest.Vcpu.Run().Reason);
+        events = guest.Vcpu.GetVcpuEvents();
+        Assert.Equal(0, events.smi.smm);
+        Assert.Equal(1, events.smi.pending);
+        Assert.Equal(1, events.smi.latched_init);
+
+        // The client takes the SMI back; the INIT acts.
+        events.smi.pending = 0;
+        guest.Vcpu.SetVcpuEvents(events);
+        Assert.Equal(KvmState.KVM_MP_STATE_RUNNABLE, guest.Vcpu.GetMpState().mp_state);
+        Assert.Equal(0xFFF0ul, guest.Vcpu.GetRegs().rip);
+        Assert.Equal(0xFFFF_0000ul, guest.Vcpu.GetSregs().cs.@base);
+    }
+
+    [Fact]
+    public void Seed0_4_TheClientTracesTheFlagOnceForEachChange()
+    {
+        using Guest guest = SmmGuest.Create(Loop, Return);
+        List<string> trace = [];
+        guest.Vcpu.Trace = (name, text) => trace.Add($"{name} {text}");
+        var events = new kvm_vcpu_events { flags = Smm };
+        guest.Vcpu.SetVcpuEvents(events);
+        Assert.Empty(trace);
+        events.smi.smm = 1;
+        guest.Vcpu.SetVcpuEvents(events);
+        guest.Vcpu.SetVcpuEvents(events);
+        Assert.Equal(["kvm_enter_smm vcpu 0: entering SMM, smbase 0x30000"], trace);
+        events.smi.smm = 0;
+        guest.Vcpu.SetVcpuEvents(events);
+        Assert.Equal(2, trace.Count);
+    }
+
+    [Fact]
+    public void G10_TogglingTheFlagSwitchesMemoryAtOnceAlsoUnderPaging()
+    {
+        // mov eax, [5000h]; hlt — in long mode with a warm TLB; the tables exist in both spaces, the data differ.
+        using var guest = new Guest([0x8B, 0x04, 0x25, 0, 0x50, 0, 0, 0xF4]);
+        kvm_sregs sregs = LongMode.Sregs(guest, cpl: 0);
+        guest.Vm.MapMemory(1 << 16, 0, guest.Vm.AllocateMemory(SmmGuest.Size));
+        guest.Vm.WriteMemory(0, guest.Read(0, 0x5000), space: 1);
+        guest.Vcpu.SetSregs(sregs);
+        guest.Write(0x5000, [0x11]);
+        guest.Vm.WriteMemory(0x5000, [0x22], space: 1);
+        for (byte round = 0; round < 4; round++)
+        {
+            var events = new kvm_vcpu_events { flags = Smm };
+            events.smi.smm = (byte)(round & 1);
+            guest.Vcpu.SetVcpuEvents(events);
+            guest.Vcpu.SetRegs(guest.Vcpu.GetRegs() with { rip = Guest.CodeAddress });
+            VcpuExit exit = guest.Vcpu.Run();
+            Assert.Equal(KvmExit.KVM_EXIT_HLT, exit.Reason);
+            Assert.Equal(round % 2 == 1, exit.InSmm);
+            Assert.Equal(round % 2 == 1 ? 0x22ul : 0x11, guest.Vcpu.GetRegs().rax);
+        }
+    }
+
+    [Fact]
+    public void G12_AnSmiThatWasOnlyRequestedIsReported()
+    {
+        using Guest guest = SmmGuest.Create(Loop, Return);
+        guest.Vcpu.Smi();
+        guest.Vcpu.Smi();
+        Assert.Equal(1, guest.Vcpu.GetVcpuEvents().smi.pending);
+        Assert.Equal(0, guest.Vcpu.GetVcpuEvents().smi.smm);
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run(0).Reason);
+        Assert.Equal(0, guest.Vcpu.GetVcpuEvents().smi.pending);
+        Assert.Equal(1, guest.Vcpu.GetVcpuEvents().smi.smm);
+    }
+
+    [Fact]
+    public void G13_CpuidInTheHandlerSeesItsOwnCr4()
+    {
+        // cpuid with EAX = 1, ECX to port 10h: outside with CR4.OSXSAVE set, inside with CR4 = 0.
+        byte[] code = [0x66, 0xB8, 1, 0, 0, 0, 0x0F, 0xA2, 0x66, 0x89, 0xC8, 0x66, 0xE7, 0x10];
+        using Guest guest = SmmGuest.Create([.. code, .. code], [.. code, 0x0F, 0xAA]);
+        kvm_sregs sregs = guest.Vcpu.GetSregs();
+        sregs.cr4 |= 1 << 18;
+        guest.Vcpu.SetSregs(sregs);
+        List<bool> seen = [];
+        for (int i = 0; i < 3; i++)
+        {
+            VcpuExit exit = guest.Vcpu.Run();
+            Assert.Equal(KvmExit.KVM_EXIT_IO, exit.Reason);
+            seen.Add((exit.Io.Value >> 27 & 1) != 0);
+            if (i == 0)
+            {
+                guest.Vcpu.Smi();
+            }
+        }
+
+        Assert.Equal([true, false, true], seen);
+    }
+
+    [Fact]
+    public void G14_SmmIsACapabilityWithTwoAddressSpaces()
+    {
+        using var kvm = Kvm.Open();
+        Assert.Equal(1, kvm.CheckExtension(KvmCap.KVM_CAP_X86_SMM));
+        Assert.Equal(2, kvm.CheckExtension(KvmCap.KVM_CAP_MULTI_ADDRESS_SPACE));
+    }
+
+    [Fact]
+    public void G16_ATripleFaultInTheHandlerReportsTheFlagAsTheEventsDo()
+    {
+        using Guest guest = SmmGuest.Create(Loop, [0xCC]);
+        guest.Vcpu.Smi();
+        VcpuExit exit = guest.Vcpu.Run();
+        Assert.Equal(KvmExit.KVM_EXIT_SHUTDOWN, exit.Reason);
+        Assert.Equal(exit.InSmm, guest.Vcpu.GetVcpuEvents().smi.smm != 0);
+        Assert.Equal(0x8000ul, guest.Vcpu.GetRegs().rip);
+    }
+
+    [Fact]
+    public void G17_AnSmiWaitsWhileTheProcessorWaitsForSipi()
+    {
+        using Guest guest = SmmGuest.Create(Loop, Return, irqchip: true);
+        using Vcpu other = guest.Vm.CreateVcpu(1);
+        other.SetMpState(new kvm_mp_state { mp_state = KvmState.KVM_MP_STATE_INIT_RECEIVED });
+        other.Smi();
+        other.Kick();
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, other.Run().Reason);
+        Assert.Equal(1, other.GetVcpuEvents().smi.pending);
+        Assert.Equal(0, other.GetVcpuEvents().smi.smm);
+        Assert.Equal(KvmState.KVM_MP_STATE_INIT_RECEIVED, other.GetMpState().mp_state);
+
+        // Both orders of a restore that would put the two together are refused.
+        Assert.Equal(Errno.EINVAL, Assert.Throws<KvmException>(() => other.SetMpState(new kvm_mp_state { mp_state = KvmState.KVM_MP_STATE_INIT_RECEIVED })).Errno);
+        var events = new kvm_vcpu_events { flags = Smm };
+        events.smi.pending = 1;
+        Assert.Equal(Errno.EINVAL, Assert.Throws<KvmException>(() => other.SetVcpuEvents(events)).Errno);
+    }
+
+    [Fact]
+    public void Seed0_12_TheImageIsReadableByTheClient()
+    {
+        using Guest guest = SmmGuest.Create(Loop, Return);
+        guest.Vcpu.SetRegs(guest.Vcpu.GetRegs() with { rax = 0x1122_3344_5566_7788 });
+        guest.Vcpu.Smi();
+        guest.Vcpu.Run(0);
+        var image = new byte[512];
+        guest.Vm.ReadMemory(SmmGuest.Image, image, space: 1);
+        Assert.Equal(0x0002_0064u, BinaryPrimitives.ReadUInt32LittleEndian(image.AsSpan(0xFC)));
+        Assert.Equal(0x1122_3344_5566_7788ul, BinaryPrimitives.ReadUInt64LittleEndian(image.AsSpan(0x1F8)));
+        Assert.Equal(guest.Vcpu.GetSregs().tr.selector, BinaryPrimitives.ReadUInt16LittleEndian(image.AsSpan(0x90)));
+    }
+}
