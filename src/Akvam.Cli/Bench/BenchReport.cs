@@ -92,7 +92,7 @@ internal sealed class BenchReport
         CompareSum(engine, phase);
         if (phase.Time is not { } time)
         {
-            Note($"{engine}: {phase.Phase}: a round is missing; it was too short for its CPU time to be told (a larger --scale helps)");
+            Note($"{engine}: {phase.Phase}: a round is missing: its lines came too close together, or too late, for its CPU time to be told (a larger --scale helps)");
             return;
         }
 

@@ -10,7 +10,7 @@ namespace Akvam.Tests.Guests;
 
 /// <summary>An unmodified Linux kernel boots, works and switches off, started as a user starts it.</summary>
 [Trait("Category", "Slow")]
-public sealed class LinuxBootTests : IDisposable
+public sealed class LinuxGuestTests : IDisposable
 {
     private const string LongRun = "AKVAM_TEST_LONG";
     private const string Check = "AKVAM-CHECK ";
