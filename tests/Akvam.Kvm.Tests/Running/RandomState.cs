@@ -4,8 +4,8 @@ using Akvam.Abi;
 namespace Akvam.KvmTests.Running;
 
 /// <summary>
-/// Random state through every setter, then a few instructions: whatever the client and the guest do, the answer is an exit or an errno. AKVAM_FUZZ_ROUNDS sets how many
-/// rounds, AKVAM_FUZZ_SEED where to start.
+/// Random state through every setter, then a few instructions: whatever the client and the guest do, the answer is an exit or an errno. AKVAM_FUZZ sets how many
+/// rounds, AKVAM_SEED where to start.
 /// </summary>
 public sealed class RandomState(ITestOutputHelper output)
 {
@@ -16,8 +16,8 @@ public sealed class RandomState(ITestOutputHelper output)
     [Fact]
     public void IsNeverMoreThanAnErrorOrAnExit()
     {
-        int rounds = Setting("AKVAM_FUZZ_ROUNDS", DefaultRounds);
-        int seed = Setting("AKVAM_FUZZ_SEED", 1);
+        int rounds = Setting("AKVAM_FUZZ", DefaultRounds);
+        int seed = Setting("AKVAM_SEED", 1);
         int refused = 0, taken = 0;
         HashSet<uint> seen = [];
         for (int round = 0; round < rounds; round += RoundsPerVm)

@@ -1,0 +1,125 @@
+using Akvam.Abi;
+
+namespace Akvam.KvmTests.Smm;
+
+/// <summary>
+/// Saved at every instruction boundary of a program that SMIs and an NMI interrupt, and restored in the order of each client, it ends as if it had not been;
+/// semantics.md section 7.4, invariant 5.
+/// </summary>
+public sealed class SmmMigration
+{
+    private const int Steps = 46, FirstSmi = 4, Nmi = 9, SecondSmi = 11, ThirdSmi = 27;
+
+    /// <summary>l: inc rax; add [5000h], rax; rol rbx, 3; xor rbx, rax; mov [5008h], rbx; jmp l.</summary>
+    private static ReadOnlySpan<byte> Code =>
+    [
+        0x48, 0xFF, 0xC0, 0x48, 0x01, 0x04, 0x25, 0, 0x50, 0, 0, 0x48, 0xC1, 0xC3, 0x03, 0x48, 0x31, 0xC3, 0x48, 0x89, 0x1C, 0x25, 8, 0x50, 0, 0, 0xEB, 0xE4,
+    ];
+
+    /// <summary>inc word cs:[9000h]; mov ax, cs:[0FF78h]; add cs:[9002h], ax; add word cs:[0FFF8h], 100h (the saved RAX); std; rsm.</summary>
+    private static ReadOnlySpan<byte> Handler =>
+    [
+        0x2E, 0xFF, 0x06, 0x00, 0x90, 0x2E, 0xA1, 0x78, 0xFF, 0x2E, 0x01, 0x06, 0x02, 0x90, 0x2E, 0x81, 0x06, 0xF8, 0xFF, 0x00, 0x01, 0xFD, 0x0F, 0xAA,
+    ];
+
+    public enum Order
+    {
+        Qemu,
+        Selftests,
+        Firecracker,
+    }
+
+    [Theory]
+    [InlineData(Order.Qemu)]
+    [InlineData(Order.Selftests)]
+    [InlineData(Order.Firecracker)]
+    public void SavingAtEveryBoundaryOfAnSmiChangesNothing(Order order)
+    {
+        using Guest reference = Start();
+        Advance(reference, 0, Steps);
+        Assert.Equal(3, SmmGuest.ReadSmram(reference)[0x3_9000]);
+        for (int point = 0; point < Steps; point++)
+        {
+            using Guest source = Start();
+            Advance(source, 0, point);
+            using Guest target = Make();
+            Copy(source, target, order);
+            AssertSame(source, target);
+            Advance(target, point, Steps);
+            AssertSame(reference, target);
+            Assert.Equal(reference.Read(0, (int)Guest.MemorySize), target.Read(0, (int)Guest.MemorySize));
+            Assert.Equal(SmmGuest.ReadSmram(reference), SmmGuest.ReadSmram(target));
+        }
+    }
+
+    private static Guest Make() => SmmGuest.Create(Code, Handler, irqchip: true);
+
+    private static Guest Start()
+    {
+        Guest guest = Make();
+        kvm_sregs sregs = LongMode.Sregs(guest, cpl: 0);
+        sregs.gdt = new kvm_dtable { @base = 0x6000, limit = 0x1F };
+        sregs.idt = new kvm_dtable { @base = 0x6100, limit = 0xFF };
+        guest.Write(0x6008, [0, 0, 0, 0, 0, 0x9B, 0x20, 0, 0xFF, 0xFF, 0, 0, 0, 0x93, 0xCF, 0]);
+        guest.Write(0x6120, [0x00, 0x70, 0x08, 0, 0, 0x8E, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+
+        // The NMI's handler: inc rcx; nop; iretq.
+        guest.Write(0x7000, [0x48, 0xFF, 0xC1, 0x90, 0x48, 0xCF]);
+        guest.Vcpu.SetSregs(sregs);
+        return guest;
+    }
+
+    /// <summary>Instruction by instruction; before some of them an event is asked for, so that a save can fall between asking and taking, too.</summary>
+    private static void Advance(Guest guest, int from, int to)
+    {
+        for (int step = from; step < to; step++)
+        {
+            switch (step)
+            {
+                case FirstSmi or SecondSmi or ThirdSmi:
+                    guest.Vcpu.Smi();
+                    break;
+                case Nmi:
+                    guest.Vcpu.Nmi();
+                    break;
+                default:
+                    VcpuExit exit = guest.Vcpu.Run(1);
+                    Assert.Equal(KvmExit.KVM_EXIT_INTR, exit.Reason);
+                    Assert.Equal(exit.InSmm, guest.Vcpu.GetVcpuEvents().smi.smm != 0);
+                    break;
+            }
+        }
+    }
+
+    private static void Copy(Guest from, Guest to, Order order)
+    {
+        to.Write(0, from.Read(0, (int)Guest.MemorySize));
+        to.Vm.WriteMemory(0, SmmGuest.ReadSmram(from), space: 1);
+        Vcpu source = from.Vcpu, target = to.Vcpu;
+        kvm_msr_entry[] msrs = [new() { index = 0x9E }, new() { index = 0x34 }, new() { index = 0xC000_0080 }];
+        kvm_vcpu_events savedEvents = source.GetVcpuEvents();
+        Action sregs = () => target.SetSregs(source.GetSregs()), regs = () => target.SetRegs(source.GetRegs()), events = () => target.SetVcpuEvents(savedEvents),
+            mpState = () => target.SetMpState(source.GetMpState()), debug = () => target.SetDebugregs(source.GetDebugregs()), lapic = () => target.SetLapic(source.GetLapic()),
+            setMsrs = () => Assert.Equal(msrs.Length, target.SetMsrs(msrs)), xsave = () => target.SetXsave(source.GetXsave()), xcrs = () => target.SetXcrs(source.GetXcrs());
+        Assert.Equal(msrs.Length, source.GetMsrs(msrs));
+        Action[] steps = order switch
+        {
+            Order.Qemu => [sregs, regs, xsave, xcrs, setMsrs, lapic, events, mpState, debug],
+            Order.Selftests => [sregs, setMsrs, xcrs, xsave, events, mpState, debug, lapic, regs],
+            _ => [mpState, regs, sregs, xsave, xcrs, debug, lapic, setMsrs, events],
+        };
+        foreach (Action step in steps)
+        {
+            step();
+        }
+    }
+
+    private static void AssertSame(Guest one, Guest two)
+    {
+        AbiAssert.Equal(one.Vcpu.GetRegs(), two.Vcpu.GetRegs());
+        AbiAssert.Equal(one.Vcpu.GetSregs(), two.Vcpu.GetSregs());
+        AbiAssert.Equal(one.Vcpu.GetVcpuEvents(), two.Vcpu.GetVcpuEvents());
+        AbiAssert.Equal(one.Vcpu.GetMpState(), two.Vcpu.GetMpState());
+        AbiAssert.Equal(one.Vcpu.GetDebugregs(), two.Vcpu.GetDebugregs());
+    }
+}
