@@ -49,6 +49,7 @@ public sealed unsafe partial class Processor
         m |= !code64 && s->Ss.IsBig ? ModeKey.Stack32 : 0;
         m |= !code64 && protectedMode && !vm86 && IsFlat(in s->Ds) && IsFlat(in s->Es) && IsFlat(in s->Ss) ? ModeKey.FlatData : 0;
         s->Mode = m;
+        s->CodeBase = code64 ? 0 : s->Cs.Base;
         s->RipMask = code64 ? ulong.MaxValue : s->Cs.IsBig ? 0xFFFF_FFFF : 0xFFFF;
         s->StackMask = code64 ? ulong.MaxValue : s->Ss.IsBig ? 0xFFFF_FFFF : 0xFFFF;
         TlbControl.UpdateTags(s);

@@ -48,6 +48,7 @@ public sealed unsafe partial class Processor
         s->InitPending = s->SipiPending = s->GuestMode = s->TripleFault = 0;
         s->PendingDebug = 0;
         s->Delivering = default;
+        s->Delivering = default;
         _hasInjectedException = false;
         _injectedInterrupt = -1;
         s->SmiCount = 0;

@@ -71,7 +71,10 @@ public sealed unsafe partial class Processor
             {
                 // A shutdown is reported first: what was latched, an SMI or INIT above all, acts on the processor that runs again after it.
                 DeliverInjected(s);
-                EventInjector.Inject(this, s);
+                if (EventInjector.Inject(this, s))
+                {
+                    return RunResult.Debug;
+                }
             }
 
             if (s->Delivering.Kind != EventKind.None)
@@ -207,7 +210,7 @@ public sealed unsafe partial class Processor
     {
         if (s->CodeBreakpoints != 0 && (s->SystemFlags & Rflags.RF) == 0)
         {
-            uint hit = Breakpoints.MatchCode(s, s->Rip + s->Cs.Base);
+            uint hit = Breakpoints.MatchCode(s, (s->Mode & ModeKey.Code64) != 0 ? s->Rip : (uint)(s->Rip + s->CodeBase));
             if (hit != 0)
             {
                 // An instruction breakpoint is a fault: it comes before the instruction. [SDM3 18.3.1.1]
@@ -220,6 +223,7 @@ public sealed unsafe partial class Processor
         bool trap = (s->SystemFlags & Rflags.TF) != 0;
         bool resume = (s->SystemFlags & Rflags.RF) != 0;
         InterruptShadow shadow = s->Shadow;
+        uint traps = s->PendingDebug;
         s->Shadow = InterruptShadow.None;
         Flow flow = Engine.Step(s, Blocks, out Code code);
         if (flow == Flow.Abort)
@@ -227,6 +231,12 @@ public sealed unsafe partial class Processor
             if (s->Abort != AbortReason.Fault)
             {
                 s->Shadow = shadow;
+            }
+
+            if (s->Abort != AbortReason.Interrupted)
+            {
+                // The access that touched a data breakpoint did not happen: traps follow completed instructions and iterations. [SDM3 18.3.1.2]
+                s->PendingDebug = traps;
             }
 
             return flow;

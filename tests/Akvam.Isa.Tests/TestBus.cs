@@ -23,7 +23,10 @@ internal sealed class TestBus : IProcessorBus
         return false;
     }
 
-    public bool WritePort(ushort port, int size, uint value) => false;
+    /// <summary>Serves writes to ports inside the run; null: user space does.</summary>
+    public Func<ushort, uint, bool>? PortWrite { get; set; }
+
+    public bool WritePort(ushort port, int size, uint value) => PortWrite?.Invoke(port, value) ?? false;
 
     public int AcknowledgeInterrupt() => Interrupts.TryDequeue(out byte vector) ? vector : -1;
 

@@ -10,7 +10,8 @@ namespace Akvam.Cpu.Events;
 /// <remarks>Valid as long as the <see cref="CpuState"/> it is given.</remarks>
 internal static unsafe class EventInjector
 {
-    public static void Inject(Processor p, CpuState* s)
+    /// <summary>Delivers what is due. True: a debug trap belongs to the debugger, and waits in <see cref="CpuState.Fault"/>.</summary>
+    public static bool Inject(Processor p, CpuState* s)
     {
         if (s->Delivering.Kind != EventKind.None)
         {
@@ -18,7 +19,7 @@ internal static unsafe class EventInjector
             Delivery.Resume(s);
             if (s->Delivering.Kind != EventKind.None)
             {
-                return;
+                return false;
             }
         }
 
@@ -54,7 +55,7 @@ internal static unsafe class EventInjector
 
         if (s->Activity is not (Activity.Runnable or Activity.Halted))
         {
-            return;
+            return false;
         }
 
         if (s->PendingDebug != 0 && (s->Shadow & InterruptShadow.MovSs) == 0)
@@ -64,12 +65,17 @@ internal static unsafe class EventInjector
             s->Activity = Activity.Runnable;
             Fault.Raise(s, Vector.DB, 0u, bits);
             s->Fault.HasErrorCode = false;
+            if ((p.InterceptedExceptions >> (int)Vector.DB & 1) != 0)
+            {
+                return true;
+            }
+
             Delivery.Fault(s);
         }
 
         if (s->Shadow != 0)
         {
-            return;
+            return false;
         }
 
         if (s->NmiPending != 0 && s->NmiMasked == 0 && s->Gif != 0 && !p.BlocksEvents)
@@ -79,6 +85,9 @@ internal static unsafe class EventInjector
             s->Epoch++;
             p.Trace?.Write(p, "kvm_inj_nmi", string.Empty);
             Delivery.Nmi(s);
+
+            // Its handler may leave interrupts on.
+            Processor.Post(s, Request.Evaluate);
         }
         else if ((s->SystemFlags & Rflags.IF) != 0 && s->Gif != 0 && p.Bus.HasInterrupt)
         {
@@ -89,7 +98,10 @@ internal static unsafe class EventInjector
                 s->Epoch++;
                 p.Trace?.Write(p, "kvm_inj_virq", $"IRQ 0x{vector:x}");
                 Delivery.External(s, (byte)vector);
+                Processor.Post(s, Request.Evaluate);
             }
         }
+
+        return false;
     }
 }

@@ -9,6 +9,22 @@ namespace Akvam.Cpu.Events;
 /// <remarks>Valid as long as the <see cref="CpuState"/> it is given.</remarks>
 public static unsafe class Fault
 {
+    /// <summary>Payload of a #GP for a non-canonical address, until it is known whether the access was to the stack segment.</summary>
+    private const ulong NonCanonicalMark = 1;
+
+    /// <summary>An access found a non-canonical address. [APM2 5.3.1]</summary>
+    public static Flow NonCanonical(CpuState* s) => Raise(s, Vector.GP, 0, NonCanonicalMark);
+
+    /// <summary>Operands that are addressed through SS raise #SS for a non-canonical address; called with the instruction at hand. [APM2 8.2.13]</summary>
+    internal static void SettleSegment(CpuState* s, Interpreter.Insn* i)
+    {
+        if (s->Abort == AbortReason.Fault && s->Fault.Vector == Vector.GP && s->Fault.Payload == NonCanonicalMark)
+        {
+            s->Fault.Payload = 0;
+            s->Fault.Vector = (i->Flags & Interpreter.InsnFlags.Flat) != 0 && i->Segment == Segment.Ss ? Vector.SS : Vector.GP;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Flow Raise(CpuState* s, Vector vector)
     {

@@ -58,7 +58,7 @@ public sealed unsafe class BlockCache : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal Block* Find(CpuState* s)
     {
-        ulong linear = s->Rip + s->Cs.Base;
+        ulong linear = s->Rip + s->CodeBase;
         Block* b = *Slot(linear);
         if (b != null && b->Linear == linear && b->Tag == s->CodeTag && b->Mode == s->Mode && b->SeenVersion == *b->Version && b->Epoch == s->Epoch)
         {
@@ -75,8 +75,21 @@ public sealed unsafe class BlockCache : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Block* FindSlow(CpuState* s)
     {
+        Block* b;
+        do
+        {
+            _waited = false;
+            b = FindOrDecode(s);
+        }
+        while (_waited);
+        return b;
+    }
+
+    /// <summary>One attempt, to be repeated when it ended with <see cref="_waited"/>.</summary>
+    private Block* FindOrDecode(CpuState* s)
+    {
         bool code64 = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64;
-        ulong linear = code64 ? s->Rip : (uint)(s->Rip + s->Cs.Base);
+        ulong linear = code64 ? s->Rip : (uint)(s->Rip + s->CodeBase);
         ulong limit = code64 ? ulong.MaxValue : s->Cs.Limit;
         if (s->Rip > limit || (code64 && !Canonical.Is(s, linear)))
         {
@@ -127,6 +140,11 @@ public sealed unsafe class BlockCache : IDisposable
         }
 
         MarkAsCode(page.Version);
+        if (_waited)
+        {
+            return null;
+        }
+
         Block* made = _decoder.Decode(s, linear, page, limit, (Block*)(_arena + _used));
         if (made == null)
         {
@@ -140,6 +158,11 @@ public sealed unsafe class BlockCache : IDisposable
     }
 
     private bool _fetchFailed;
+
+    /// <summary>
+    /// <see cref="MarkAsCode"/> let other threads change what they like, memory slots too: everything looked up before it is stale.
+    /// </summary>
+    private bool _waited;
 
     /// <summary>True when memory still holds the bytes that the block was decoded from.</summary>
     private bool IsCurrent(CpuState* s, Block* b, ulong linear)
@@ -187,12 +210,15 @@ public sealed unsafe class BlockCache : IDisposable
     {
         // A block over two pages, or under a CS limit, is checked at every entry: it never matches in the table.
         bool direct = b->Host2 == null && (s->Mode & ModeKey.CsLimited) == 0;
-        b->Linear = direct ? s->Rip + s->Cs.Base : 0;
+        b->Linear = direct ? s->Rip + s->CodeBase : 0;
         b->Tag = direct ? s->CodeTag : ulong.MaxValue;
         b->Epoch = s->Epoch;
-        *Slot(s->Rip + s->Cs.Base) = b;
+        *Slot(s->Rip + s->CodeBase) = b;
         return b;
     }
+
+    /// <summary>True when the last <see cref="MarkAsCode"/> had to wait: look everything up again.</summary>
+    internal bool HasWaited => _waited;
 
     /// <summary>From now on writes to the page raise its version: takes the page's write permission out of every TLB of the machine.</summary>
     internal void MarkAsCode(uint* version)
@@ -205,7 +231,7 @@ public sealed unsafe class BlockCache : IDisposable
         ProcessorGroup group = _processor.Group;
         if (group.Processors.Length == 1)
         {
-            *version = 1;
+            *version = CodeMap.First;
             Track(_processor, version);
             return;
         }
@@ -214,13 +240,14 @@ public sealed unsafe class BlockCache : IDisposable
         group.Exclusive(
             () =>
             {
-                Interlocked.CompareExchange(ref *(uint*)v, 1, 0);
+                Interlocked.CompareExchange(ref *(uint*)v, CodeMap.First, 0);
                 foreach (Processor p in group.Processors)
                 {
                     Track(p, (uint*)v);
                 }
             },
             _processor);
+        _waited = true;
     }
 
     private static void Track(Processor p, uint* version)

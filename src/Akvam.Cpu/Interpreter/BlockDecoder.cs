@@ -31,8 +31,12 @@ internal sealed unsafe class BlockDecoder
         ulong toLimit = csLimit - s->Rip;
         int available = toLimit < (ulong)inPage ? (int)toLimit + 1 : inPage;
         *to = new Block { Host = page.Host + (linear & 4095), Version = page.Version, Mode = s->Mode, SeenVersion = Volatile.Read(ref *page.Version) };
-        byte* bytes = stackalloc byte[2 * MaxLength];
-        _reader.Set(to->Host, available);
+
+        // Decoded from a copy, which is also what later comparisons are made with: another processor may be writing here right now.
+        byte* bytes = stackalloc byte[BlockCache.MaxBytes];
+        available = Math.Min(available, BlockCache.MaxBytes);
+        Buffer.MemoryCopy(to->Host, bytes, BlockCache.MaxBytes, available);
+        _reader.Set(bytes, available);
         Decoder decoder = _decoders[(int)(s->Mode & ModeKey.BitnessMask)];
         decoder.IP = 0;
         Insn* insns = Block.First(to);
@@ -59,7 +63,7 @@ internal sealed unsafe class BlockDecoder
             offset += length;
         }
 
-        Finish(to, count, offset, to->Host);
+        Finish(to, count, offset, bytes);
         return to;
     }
 
@@ -83,12 +87,16 @@ internal sealed unsafe class BlockDecoder
         }
 
         _processor.Blocks.MarkAsCode(page2.Version);
+        if (_processor.Blocks.HasWaited)
+        {
+            return false;
+        }
+
         to->Host2 = page2.Host;
         to->Version2 = page2.Version;
         to->SeenVersion2 = Volatile.Read(ref *page2.Version);
         ulong left = toLimit - (ulong)inPage;
         int more = left < MaxLength - 1 ? (int)left + 1 : MaxLength;
-        Buffer.MemoryCopy(to->Host, bytes, inPage, inPage);
         Buffer.MemoryCopy(page2.Host, bytes + inPage, MaxLength, more);
         extended = Math.Min(inPage + more, MaxLength);
         return true;

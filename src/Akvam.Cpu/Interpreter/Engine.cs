@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Akvam.Cpu.Events;
 using Akvam.Cpu.State;
 using Iced.Intel;
 
@@ -52,6 +53,7 @@ internal static unsafe class Engine
             if (flow == Flow.Abort)
             {
                 s->Rip = i->RipOf(s);
+                Fault.SettleSegment(s, i);
                 return Flow.Abort;
             }
 
@@ -82,6 +84,7 @@ internal static unsafe class Engine
         {
             case Flow.Abort:
                 s->Rip = i->RipOf(s);
+                Fault.SettleSegment(s, i);
                 return flow;
             case Flow.Jump:
                 break;

@@ -3,13 +3,15 @@ using System.Runtime.InteropServices;
 namespace Akvam.Cpu.Memory;
 
 /// <summary>
-/// For each page of host memory behind the guest a version number: 0 while no code was ever decoded from it, raised by each write afterwards.
+/// For each page of host memory behind the guest a version number: 0 while no code was ever decoded from it, odd and raised by each write afterwards.
 /// Keyed by host address, so that a page that appears in two address spaces (SMRAM aliases) has one version.
 /// </summary>
 /// <remarks>Valid because leaves are allocated once and freed with the virtual machine only.</remarks>
 public sealed unsafe class CodeMap : IDisposable
 {
     private const int Bits = 12;
+    /// <summary>The version of a page when its first code is decoded.</summary>
+    public const uint First = 1;
     private readonly nint[] _root = new nint[1 << Bits];
     private readonly Lock _gate = new();
 
@@ -29,6 +31,9 @@ public sealed unsafe class CodeMap : IDisposable
 
         return Allocate(page);
     }
+
+    /// <summary>A page that holds code was written. By twos, so that a page written 2^32 times does not look like one without code.</summary>
+    public static void Raise(uint* version) => Interlocked.Add(ref *version, 2);
 
     private uint* Allocate(ulong page)
     {

@@ -40,8 +40,9 @@ public sealed unsafe class ContextTable
     /// <summary>Notes that the TLB holds a piece of a large page.</summary>
     public void NoteLarge(ulong linear, bool huge)
     {
+        // A 4 MiB page covers two frames of 2 MiB: both are noted, whichever kind it is.
         ulong frame = huge ? ~(linear >> 30) : linear >> 21;
-        _large[(frame >> 6) & 63] |= 1ul << (int)(frame & 63);
+        _large[(frame >> 6) & 63] |= huge ? 1ul << (int)(frame & 63) : 3ul << (int)(frame & 62);
     }
 
     /// <summary>False when no large page around <paramref name="linear"/> was used since the last full flush.</summary>

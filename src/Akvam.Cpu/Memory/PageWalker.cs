@@ -7,7 +7,7 @@ namespace Akvam.Cpu.Memory;
 /// <remarks>Valid as long as the <see cref="CpuState"/> it is given; entries are read and changed in host memory of slots that cannot go away meanwhile.</remarks>
 internal static unsafe class PageWalker
 {
-    private const ulong P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80, NX = 1ul << 63;
+    private const ulong P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80, G = 0x100, NX = 1ul << 63;
     private const uint ErrP = 1, ErrW = 2, ErrU = 4, ErrRsvd = 8, ErrFetch = 16, ErrPk = 32;
     private const ulong FrameMask = 0x000F_FFFF_FFFF_F000;
 
@@ -27,7 +27,7 @@ internal static unsafe class PageWalker
             bool la57 = (s->Cr4 & Cr4.LA57) != 0;
             if (!Canonical.Is(linear, la57))
             {
-                Fault.Gp(s, 0);
+                Fault.NonCanonical(s);
                 return false;
             }
 
@@ -84,7 +84,12 @@ internal static unsafe class PageWalker
             ulong bad = reserved;
             if (l >= 4)
             {
-                bad |= PS;
+                bad |= PS | (p.Cpuid.IsAmd ? G : 0);
+            }
+            else if (l == 3 && !leaf)
+            {
+                // AMD processors reserve what would be the G bit. [APM2 figure 5-21]
+                bad |= p.Cpuid.IsAmd ? G : 0;
             }
             else if (leaf && l > 1)
             {

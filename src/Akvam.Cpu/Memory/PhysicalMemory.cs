@@ -119,7 +119,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         uint* version = Code.VersionOf(host);
         if (Volatile.Read(ref *version) != 0)
         {
-            Interlocked.Increment(ref *version);
+            CodeMap.Raise(version);
         }
     }
 

@@ -93,7 +93,7 @@ internal static unsafe class SlowAccess
             return Store(s, s->BounceLinear, s->Bounce, size, s->DataTag);
         }
 
-        Interlocked.Increment(ref *s->TrackedModify);
+        CodeMap.Raise(s->TrackedModify);
         s->TrackedModify = null;
         return Flow.End;
     }
@@ -115,6 +115,13 @@ internal static unsafe class SlowAccess
     private static bool Check(CpuState* s, ulong linear, int size, ulong tag, AccessKind kind, out ulong who)
     {
         who = Who(s, tag);
+        if (FirstPart(linear, size) != size && (s->Mode & ModeKey.Code64) != 0 && !Canonical.Is(s, linear + (ulong)size - 1))
+        {
+            // Before the first page is even looked at.
+            Fault.NonCanonical(s);
+            return false;
+        }
+
         if ((tag & TlbTag.WhoMask) != TlbTag.Slow)
         {
             return true;
@@ -233,7 +240,7 @@ internal static unsafe class SlowAccess
         }
 
         // The block that is running may be the one that was changed: leave it after this instruction.
-        Interlocked.Increment(ref *t.Version);
+        CodeMap.Raise(t.Version);
         return Flow.End;
     }
 

@@ -39,10 +39,11 @@ internal static unsafe class RepLoop
         where TStep : IStringStep
     {
         ulong left = s->Gpr[Gpr.Rcx] & Mem.AddressMask(i->Flags);
+        bool steps = (s->SystemFlags & Rflags.TF) != 0;
         var result = Flow.Next;
         while (left != 0)
         {
-            Flow flow = TStep.Step(s, i, left, out ulong done);
+            Flow flow = TStep.Step(s, i, steps ? 1 : left, out ulong done);
             if (flow == Flow.Abort)
             {
                 return Flow.Abort;
@@ -57,7 +58,7 @@ internal static unsafe class RepLoop
             }
 
             // A trap (single step, data breakpoint) comes after the iteration, not after the instruction. [SDM3 18.3.1.4]
-            s->PendingDebug |= (s->SystemFlags & Rflags.TF) != 0 ? SingleStep : 0;
+            s->PendingDebug |= steps ? SingleStep : 0;
             if (Volatile.Read(ref s->Requests) != 0 || s->PendingDebug != 0)
             {
                 s->Abort = AbortReason.Interrupted;

@@ -75,6 +75,9 @@ public unsafe struct CpuState
     /// <summary>Everything a decoded block depends on: bitness, privilege, FPU availability (see <see cref="ModeKey"/>).</summary>
     public ModeKey Mode;
 
+    /// <summary>CS base, or 0 in 64-bit mode, which ignores it.</summary>
+    public ulong CodeBase;
+
     /// <summary>FFFF, FFFFFFFF or all ones: the mask of stack addresses.</summary>
     public ulong StackMask;
 

@@ -44,6 +44,7 @@ public sealed unsafe class BranchTests
         {
             // LOOP backwards past 0 wraps to the top of the 4 GiB.
             m.State->Cs.Base = Snippet.Origin;
+            Akvam.Cpu.Processor.UpdateMode(m.State);
             m.State->Rip = 0;
         }
 

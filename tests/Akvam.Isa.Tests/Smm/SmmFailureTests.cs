@@ -71,6 +71,7 @@ public sealed unsafe class SmmFailureTests
 
         // The handler runs from RAM below, because SMRAM disappears under it.
         m.S->Cs.Base = 0;
+        Processor.UpdateMode(m.S);
         m.S->Rip = SmmMachine.Rip;
         new byte[] { 0x0F, 0xAA }.CopyTo(m.Inner.Memory[(int)SmmMachine.Rip..]);
         m.MapSmram(false);
