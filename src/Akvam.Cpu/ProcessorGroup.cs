@@ -19,7 +19,7 @@ public sealed unsafe class ProcessorGroup : IDisposable
     /// <summary>Host code for the instructions that the host computes.</summary>
     internal Native.HostStubs Stubs { get; } = new();
 
-    /// <summary>Held around a LOCKed access that crosses a page, which the host cannot make atomic for us.</summary>
+    /// <summary>Held while an operand that crosses a page is read, modified and written, which the host cannot make atomic for us.</summary>
     internal object SplitLock { get; } = new();
 
     public ReadOnlySpan<Processor> Processors => Volatile.Read(ref _snapshot);

@@ -82,15 +82,38 @@ internal static unsafe class SlowAccess
             return null;
         }
 
+        // Over two pages the host cannot help: one such operand at a time, from here to EndModify. [APM2 7.3.2]
+        object gate = Processor.Of(s).Group.SplitLock;
         s->BounceLinear = linear;
-        return Load(s, linear, s->Bounce, size, s->DataTag) ? s->Bounce : null;
+        if (first != size)
+        {
+            Monitor.Enter(gate);
+        }
+
+        if (Load(s, linear, s->Bounce, size, s->DataTag))
+        {
+            return s->Bounce;
+        }
+
+        if (first != size)
+        {
+            Monitor.Exit(gate);
+        }
+
+        return null;
     }
 
     public static Flow EndModify(CpuState* s, byte* p, int size)
     {
         if (p == s->Bounce)
         {
-            return Store(s, s->BounceLinear, s->Bounce, size, s->DataTag);
+            Flow flow = Store(s, s->BounceLinear, s->Bounce, size, s->DataTag);
+            if (FirstPart(s->BounceLinear, size) != size)
+            {
+                Monitor.Exit(Processor.Of(s).Group.SplitLock);
+            }
+
+            return flow;
         }
 
         CodeMap.Raise(s->TrackedModify);
