@@ -60,18 +60,23 @@ internal static unsafe class PageWalker
             reserved |= 0x7FF0_0000_0000_0000;
         }
 
+        ulong upperReserved = p.Cpuid.IsAmd ? G : 0;
+        MemorySlot? slot = null;
         ulong* visited = stackalloc ulong[5];
     restart:
         int depth = 0;
         int l = level;
-        ulong t = table, rights = W | U, nx = 0, entry;
+        ulong t = table, rights = W | U, nx = 0, entry, missing = 0;
         for (; ; l--)
         {
             ulong gpa = t + (((linear >> (3 + (9 * l))) & 511) << 3);
-            MemorySlot? slot = memory.Find(s->InSmm, gpa);
-            if (slot == null)
+            if (slot == null || !slot.Contains(gpa))
             {
-                return Deny(s, linear, kind, who, 0);
+                slot = memory.Find(s->InSmm, gpa);
+                if (slot == null)
+                {
+                    return Deny(s, linear, kind, who, 0);
+                }
             }
 
             entry = *(ulong*)(slot.Host + (gpa - slot.Gpa));
@@ -84,12 +89,12 @@ internal static unsafe class PageWalker
             ulong bad = reserved;
             if (l >= 4)
             {
-                bad |= PS | (p.Cpuid.IsAmd ? G : 0);
+                bad |= PS | upperReserved;
             }
             else if (l == 3 && !leaf)
             {
                 // AMD processors reserve what would be the G bit. [APM2 figure 5-21]
-                bad |= p.Cpuid.IsAmd ? G : 0;
+                bad |= upperReserved;
             }
             else if (leaf && l > 1)
             {
@@ -103,6 +108,7 @@ internal static unsafe class PageWalker
 
             rights &= entry;
             nx |= entry & NX;
+            missing |= ~entry & A;
             visited[depth++] = gpa;
             if (leaf)
             {
@@ -118,7 +124,9 @@ internal static unsafe class PageWalker
             return false;
         }
 
-        for (int d = 0; d < depth; d++)
+        // Usually they are all set already.
+        missing |= kind == AccessKind.Write ? ~entry & D : 0;
+        for (int d = 0; d < depth && missing != 0; d++)
         {
             ulong set = A | (d == depth - 1 && kind == AccessKind.Write ? D : 0);
             if (!SetBits64(memory, s->InSmm, visited[d], set, d == depth - 1 ? entry : null))
