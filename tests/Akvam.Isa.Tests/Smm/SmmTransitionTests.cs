@@ -200,6 +200,19 @@ public sealed unsafe class SmmTransitionTests
         Assert.Equal(Vector.GP, m.S->Fault.Vector);
     }
 
+    [Theory]
+    [InlineData(0x60, 0x00, 3)]
+    [InlineData(0x00, 0x60, 0)]
+    public void Seed4_1_the_CPL_is_the_DPL_of_SS_in_the_image_whatever_CS_says(int ssDpl, int csDpl, int cpl)
+    {
+        using var m = new SmmMachine(GuestMode.LongUser);
+        m.EnterSmm();
+        m.Image<ushort>(0xFE22) = (ushort)((m.Image<ushort>(0xFE22) & ~0x60) | ssDpl);
+        m.Image<ushort>(0xFE12) = (ushort)((m.Image<ushort>(0xFE12) & ~0x60) | csDpl);
+        m.Run(1);
+        Assert.Equal(cpl, m.S->Cpl);
+    }
+
     [Fact]
     public void G1_RSM_from_64_bit_code()
     {
