@@ -132,9 +132,19 @@ internal sealed unsafe class BlockDecoder
         Buffer.MemoryCopy(code, Block.Code(b), bytes, bytes);
     }
 
-    /// <summary>Fills one instruction; true when the block ends with it.</summary>
-    private bool Fill(CpuState* s, Insn* i, in Instruction instruction, byte offset, bool longest)
+    /// <summary>TZCNT and LZCNT are BSF and BSR with a prefix that means nothing to processors without them. [APM3 TZCNT] [APM3 LZCNT]</summary>
+    private Code WithoutMeaningOfRep(Code code) => code switch
     {
+        >= Code.Tzcnt_r16_rm16 and <= Code.Tzcnt_r64_rm64 when !_processor.OffersInstruction(code) => Code.Bsf_r16_rm16 + (code - Code.Tzcnt_r16_rm16),
+        >= Code.Lzcnt_r16_rm16 and <= Code.Lzcnt_r64_rm64 when !_processor.OffersInstruction(code) => Code.Bsr_r16_rm16 + (code - Code.Lzcnt_r16_rm16),
+        _ => code,
+    };
+
+    /// <summary>Fills one instruction; true when the block ends with it.</summary>
+    private bool Fill(CpuState* s, Insn* i, in Instruction decoded, byte offset, bool longest)
+    {
+        Instruction instruction = decoded;
+        instruction.Code = WithoutMeaningOfRep(decoded.Code);
         bool tooLong = longest && instruction.IsInvalid;
         *i = default;
         i->Offset = offset;
