@@ -25,6 +25,7 @@ internal static class Capabilities
         KvmCap.KVM_CAP_SET_GUEST_DEBUG2 => (int)(KvmState.KVM_GUESTDBG_ENABLE | KvmState.KVM_GUESTDBG_SINGLESTEP | KvmState.KVM_GUESTDBG_USE_SW_BP | KvmState.KVM_GUESTDBG_USE_HW_BP
             | KvmState.KVM_GUESTDBG_INJECT_DB | KvmState.KVM_GUESTDBG_INJECT_BP | KvmState.KVM_GUESTDBG_BLOCKIRQ),
         KvmCap.KVM_CAP_GET_MSR_FEATURES => 1,
+        KvmCap.KVM_CAP_MCE => Cpu.Msr.MachineCheckBanks.MaxBanks,
         KvmCap.KVM_CAP_XSAVE => 1,
         KvmCap.KVM_CAP_XSAVE2 => Vcpu.XsaveSize,
 

@@ -7,7 +7,8 @@ namespace Akvam;
 /// <content>KVM_RUN. [KVM 4.10] [KVM 5]</content>
 public sealed unsafe partial class Vcpu
 {
-    private bool _kicked;
+    /// <summary>Pinned, because signal handlers write it too.</summary>
+    private readonly int[] _kicked = GC.AllocateArray<int>(1, pinned: true);
     private bool _closing;
 
     /// <summary>An exit that the processor itself knows nothing of: the interrupt window, a lowered CR8; KVM_EXIT_UNKNOWN: none.</summary>
@@ -167,12 +168,12 @@ public sealed unsafe partial class Vcpu
 
     private bool TakeKick()
     {
-        if (!Volatile.Read(ref _kicked))
+        if (Volatile.Read(ref _kicked[0]) == 0)
         {
             return false;
         }
 
-        Volatile.Write(ref _kicked, false);
+        Volatile.Write(ref _kicked[0], 0);
         return true;
     }
 

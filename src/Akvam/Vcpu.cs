@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Akvam.Abi;
 using Akvam.Cpu;
 using Akvam.Cpu.State;
@@ -62,6 +63,18 @@ public sealed unsafe partial class Vcpu : IDisposable
         }
     }
 
+    /// <summary>For signal handlers, what <see cref="Kick"/> is for other threads.</summary>
+    public KickPoint KickPoint
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return new KickPoint(Marshal.UnsafeAddrOfPinnedArrayElement(_kicked, 0), (nint)(&State()->Requests), (int)Request.Kick, _wake.File);
+            }
+        }
+    }
+
     /// <summary>The processor itself, for debuggers: outside the stable part of the interface.</summary>
     internal Processor Processor => _processor;
 
@@ -72,7 +85,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// </summary>
     public void Kick()
     {
-        Volatile.Write(ref _kicked, true);
+        Volatile.Write(ref _kicked[0], 1);
         Post(Request.Kick);
     }
 

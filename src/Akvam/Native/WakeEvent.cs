@@ -12,6 +12,9 @@ internal sealed unsafe class WakeEvent
     private readonly EventFile _file = new();
     private int _sleeping;
 
+    /// <summary>A write of 8 bytes of 1 to it ends the wait too.</summary>
+    public int File => _file.Number;
+
     /// <summary>Ends the current or the next wait. Costs a system call only if somebody sleeps.</summary>
     public void Signal()
     {
