@@ -34,6 +34,7 @@ internal static class DependencyRules
         ["Akvam.Devices"] = [],
         ["Akvam"] = ["Akvam.Abi", "Akvam.Cpu", "Akvam.Devices"],
         ["Akvam.Machine"] = ["Akvam", "Akvam.Abi"],
+        ["Akvam.Preload"] = ["Akvam", "Akvam.Abi"],
         ["Akvam.Debugger"] = ["Akvam", "Akvam.Abi"],
         ["akvam-cli"] = ["Akvam.Machine", "Akvam.Debugger", "Akvam", "Akvam.Abi"],
     };

@@ -1,0 +1,21 @@
+using System.Runtime.InteropServices;
+
+namespace Akvam.Preload;
+
+/// <summary>What the C library does for us: <c>akvam_native_calls</c>.</summary>
+/// <remarks>Valid because it is a constant of the library, which is never unloaded.</remarks>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeCalls
+{
+    /// <summary>Copies bytes; returns how many are left because an address was bad.</summary>
+    public delegate* unmanaged[Cdecl, SuppressGCTransition]<void*, void*, ulong, ulong> Copy;
+
+    /// <summary>Makes a descriptor: name, open flags, bytes to map and where they are. Negative: an errno.</summary>
+    public delegate* unmanaged[Cdecl]<byte*, int, long, long*, int> Reserve;
+
+    /// <summary>From now on the descriptor stands for a file of ours: descriptor, kind, handle, kick point.</summary>
+    public delegate* unmanaged[Cdecl]<int, int, long, NativeKick*, int> Publish;
+
+    /// <summary>Closes a descriptor that was not published (or -1) and unmaps its bytes: descriptor, address, size.</summary>
+    public delegate* unmanaged[Cdecl]<int, long, long, void> Abandon;
+}

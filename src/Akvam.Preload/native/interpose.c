@@ -1,0 +1,455 @@
+/* The functions of libc that a KVM client reaches KVM through. Each does what libc's does, except where a KVM descriptor or a KVM file's name is in it. */
+#define _GNU_SOURCE
+#include "akvam.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SYSFS "/sys/module/kvm"
+
+/* Parameters of the kernel's modules that clients read, as far as they say something about Akvam. */
+static const struct { const char *path, *value; } parameters[] =
+{
+    {SYSFS "/parameters/ignore_msrs", "N\n"},
+    {SYSFS "/parameters/force_emulation_prefix", "0\n"},
+    {SYSFS "/parameters/enable_pmu", "N\n"},
+    {SYSFS "_amd/parameters/nested", "0\n"},
+    {SYSFS "_amd/parameters/sev", "N\n"},
+    {SYSFS "_amd/parameters/sev_es", "N\n"},
+    {SYSFS "_amd/parameters/avic", "N\n"},
+    {SYSFS "_amd/parameters/vgif", "0\n"},
+};
+
+static const char *parameter(const char *path)
+{
+    if (strncmp(path, SYSFS, strlen(SYSFS)) != 0)
+    {
+        return NULL;
+    }
+
+    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
+    {
+        if (strcmp(path, parameters[i].path) == 0)
+        {
+            return parameters[i].value;
+        }
+    }
+
+    return NULL;
+}
+
+static int open_parameter(const char *value, int flags)
+{
+    if ((flags & O_ACCMODE) != O_RDONLY)
+    {
+        errno = EACCES;
+        return -1;
+    }
+
+    int descriptor = memfd_create("parameter", (flags & O_CLOEXEC) != 0 ? MFD_CLOEXEC : 0);
+    if (descriptor >= 0 && (write(descriptor, value, strlen(value)) < 0 || lseek(descriptor, 0, SEEK_SET) < 0))
+    {
+        REAL(close)(descriptor);
+        return -1;
+    }
+
+    return descriptor;
+}
+
+static int open_device(int flags)
+{
+    int error = akvam_start();
+    if (error != 0)
+    {
+        errno = error;
+        return -1;
+    }
+
+    akvam_enter();
+    int64_t descriptor = akvam_managed()->open(&akvam_native_calls, flags);
+    akvam_leave();
+    if (descriptor < 0)
+    {
+        errno = (int)-descriptor;
+        return -1;
+    }
+
+    return (int)descriptor;
+}
+
+/* True if the path is served here; *descriptor is then the answer. */
+static bool open_special(const char *path, int flags, int *descriptor)
+{
+    const char *value;
+    if (path == NULL || path[0] != '/')
+    {
+        return false;
+    }
+
+    if (strcmp(path, AKVAM_DEVICE) == 0)
+    {
+        *descriptor = open_device(flags);
+        return true;
+    }
+
+    if ((value = parameter(path)) != NULL)
+    {
+        *descriptor = open_parameter(value, flags);
+        return true;
+    }
+
+    return false;
+}
+
+static mode_t mode_argument(int flags, va_list arguments)
+{
+    return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(arguments, mode_t) : 0;
+}
+
+#define DEFINE_OPEN(name)                                                                   \
+    EXPORT int name(const char *path, int flags, ...)                                       \
+    {                                                                                       \
+        va_list arguments;                                                                  \
+        va_start(arguments, flags);                                                         \
+        mode_t mode = mode_argument(flags, arguments);                                      \
+        va_end(arguments);                                                                  \
+        int descriptor;                                                                     \
+        return open_special(path, flags, &descriptor) ? descriptor : REAL(name)(path, flags, mode); \
+    }
+
+#define DEFINE_OPENAT(name)                                                                 \
+    EXPORT int name(int folder, const char *path, int flags, ...)                           \
+    {                                                                                       \
+        va_list arguments;                                                                  \
+        va_start(arguments, flags);                                                         \
+        mode_t mode = mode_argument(flags, arguments);                                      \
+        va_end(arguments);                                                                  \
+        int descriptor;                                                                     \
+        return open_special(path, flags, &descriptor) ? descriptor : REAL(name)(folder, path, flags, mode); \
+    }
+
+DEFINE_OPEN(open)
+DEFINE_OPEN(open64)
+DEFINE_OPENAT(openat)
+DEFINE_OPENAT(openat64)
+
+/* What the fortified headers call. */
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int folder, const char *path, int flags);
+int __openat64_2(int folder, const char *path, int flags);
+
+#define DEFINE_OPEN_2(name)                                                                 \
+    EXPORT int name(const char *path, int flags)                                            \
+    {                                                                                       \
+        int descriptor;                                                                     \
+        return open_special(path, flags, &descriptor) ? descriptor : REAL(name)(path, flags); \
+    }
+
+#define DEFINE_OPENAT_2(name)                                                               \
+    EXPORT int name(int folder, const char *path, int flags)                                \
+    {                                                                                       \
+        int descriptor;                                                                     \
+        return open_special(path, flags, &descriptor) ? descriptor : REAL(name)(folder, path, flags); \
+    }
+
+DEFINE_OPEN_2(__open_2)
+DEFINE_OPEN_2(__open64_2)
+DEFINE_OPENAT_2(__openat_2)
+DEFINE_OPENAT_2(__openat64_2)
+
+static FILE *open_stream(const char *path, const char *mode)
+{
+    int descriptor, flags = strchr(mode, '+') != NULL ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
+    if (!open_special(path, flags | (strchr(mode, 'e') != NULL ? O_CLOEXEC : 0), &descriptor) || descriptor < 0)
+    {
+        return NULL;
+    }
+
+    FILE *stream = fdopen(descriptor, mode);
+    if (stream == NULL)
+    {
+        close(descriptor);
+    }
+
+    return stream;
+}
+
+static bool is_special(const char *path)
+{
+    return path != NULL && (strcmp(path, AKVAM_DEVICE) == 0 || parameter(path) != NULL);
+}
+
+EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)
+{
+    return is_special(path) ? open_stream(path, mode) : REAL(fopen)(path, mode);
+}
+
+EXPORT FILE *fopen64(const char *restrict path, const char *restrict mode)
+{
+    return is_special(path) ? open_stream(path, mode) : REAL(fopen64)(path, mode);
+}
+
+/* Everybody may read and write the device, and read the parameters. */
+static int may(const char *path, int mode)
+{
+    if ((mode & X_OK) != 0 || ((mode & W_OK) != 0 && strcmp(path, AKVAM_DEVICE) != 0))
+    {
+        errno = EACCES;
+        return -1;
+    }
+
+    return 0;
+}
+
+EXPORT int access(const char *path, int mode)
+{
+    return is_special(path) ? may(path, mode) : REAL(access)(path, mode);
+}
+
+EXPORT int euidaccess(const char *path, int mode)
+{
+    return is_special(path) ? may(path, mode) : REAL(euidaccess)(path, mode);
+}
+
+EXPORT int faccessat(int folder, const char *path, int mode, int flags)
+{
+    return is_special(path) ? may(path, mode) : REAL(faccessat)(folder, path, mode, flags);
+}
+
+static int64_t set_signal_mask(struct akvam_file *file, uint64_t argument)
+{
+    struct kvm_signal_mask head;
+    uint64_t mask;
+    if (argument == 0)
+    {
+        atomic_store(&file->has_signal_mask, 0);
+        return 0;
+    }
+
+    const void *address = (const void *)(uintptr_t)argument;
+    if (akvam_copy(&head, address, sizeof head) != 0)
+    {
+        return -EFAULT;
+    }
+
+    if (head.len != sizeof mask)
+    {
+        return -EINVAL;
+    }
+
+    if (akvam_copy(&mask, (const char *)address + offsetof(struct kvm_signal_mask, sigset), sizeof mask) != 0)
+    {
+        return -EFAULT;
+    }
+
+    atomic_store(&file->signal_mask, mask);
+    atomic_store(&file->has_signal_mask, 1);
+    return 0;
+}
+
+static int64_t run(struct akvam_file *file, uint64_t argument)
+{
+    sigset_t before;
+    int64_t result;
+    akvam_enter();
+    pthread_mutex_lock(&file->running);
+
+    /* A signal that was handled before the call does not end it. */
+    __atomic_store_n((int32_t *)(intptr_t)file->kick.kicked, 0, __ATOMIC_SEQ_CST);
+    if (!akvam_enter_run(&file->kick))
+    {
+        result = -EINTR;
+    }
+    else if (atomic_load(&file->has_signal_mask))
+    {
+        result = -akvam_run_with_mask(file, &before);
+        if (result == 0)
+        {
+            result = akvam_managed()->ioctl(file->managed, KVM_RUN, argument);
+            akvam_restore_mask(&before);
+        }
+    }
+    else
+    {
+        result = akvam_managed()->ioctl(file->managed, KVM_RUN, argument);
+    }
+
+    /* The deferred handlers run in akvam_leave and may not come back. */
+    pthread_mutex_unlock(&file->running);
+    return result;
+}
+
+static int64_t kvm_ioctl(struct akvam_file *file, uint32_t request, uint64_t argument)
+{
+    int64_t result;
+    if (file->kind == AKVAM_FILE_VCPU && request == KVM_RUN)
+    {
+        return run(file, argument);
+    }
+
+    akvam_enter();
+    if (file->kind == AKVAM_FILE_VCPU && request == KVM_SET_SIGNAL_MASK)
+    {
+        result = set_signal_mask(file, argument);
+    }
+    else
+    {
+        result = akvam_managed()->ioctl(file->managed, request, argument);
+    }
+
+    return result;
+}
+
+EXPORT int ioctl(int descriptor, unsigned long request, ...)
+{
+    va_list arguments;
+    va_start(arguments, request);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (!akvam_is_kvm(descriptor))
+    {
+        return REAL(ioctl)(descriptor, request, argument);
+    }
+
+    /* A VM belongs to the process that made it. */
+    if (akvam_is_forked_child())
+    {
+        errno = EIO;
+        return -1;
+    }
+
+    struct akvam_file *file = akvam_acquire(descriptor);
+    if (file == NULL)
+    {
+        return REAL(ioctl)(descriptor, request, argument);
+    }
+
+    int64_t result = kvm_ioctl(file, (uint32_t)request, (uint64_t)(uintptr_t)argument);
+    akvam_release(file);
+    akvam_leave();
+    if (result < 0)
+    {
+        errno = (int)-result;
+        return -1;
+    }
+
+    return (int)result;
+}
+
+/* Takes the descriptor out of the table, if it is this process's to do. */
+static struct akvam_file *forget(int descriptor)
+{
+    if (!akvam_is_kvm(descriptor))
+    {
+        return NULL;
+    }
+
+    if (akvam_owns_process())
+    {
+        return akvam_forget(descriptor);
+    }
+
+    if (akvam_is_forked_child())
+    {
+        akvam_forget(descriptor);
+    }
+
+    return NULL;
+}
+
+EXPORT int close(int descriptor)
+{
+    struct akvam_file *file = forget(descriptor);
+    int result = REAL(close)(descriptor);
+    int error = errno;
+    akvam_release(file);
+    errno = error;
+    return result;
+}
+
+EXPORT int fclose(FILE *stream)
+{
+    struct akvam_file *file = forget(fileno(stream));
+    int result = REAL(fclose)(stream);
+    int error = errno;
+    akvam_release(file);
+    errno = error;
+    return result;
+}
+
+EXPORT int close_range(unsigned int first, unsigned int last, int flags)
+{
+    int highest = akvam_highest_descriptor();
+    for (unsigned int i = first; (flags & CLOSE_RANGE_CLOEXEC) == 0 && highest >= 0 && i <= last && i <= (unsigned int)highest; i++)
+    {
+        if (akvam_is_kvm((int)i))
+        {
+            close((int)i);
+        }
+    }
+
+    return REAL(close_range)(first, last, flags);
+}
+
+EXPORT void closefrom(int first)
+{
+    close_range(first < 0 ? 0 : (unsigned int)first, ~0u, 0);
+}
+
+/* The new descriptor stands for what the old one does; what it stood for before was closed. */
+static int duplicated(int from, int to)
+{
+    if (to >= 0 && (akvam_is_kvm(from) || akvam_is_kvm(to)) && akvam_owns_process())
+    {
+        int error = errno;
+        akvam_share(from, to);
+        errno = error;
+    }
+
+    return to;
+}
+
+EXPORT int dup(int from)
+{
+    return duplicated(from, REAL(dup)(from));
+}
+
+EXPORT int dup2(int from, int to)
+{
+    return duplicated(from, REAL(dup2)(from, to));
+}
+
+EXPORT int dup3(int from, int to, int flags)
+{
+    return duplicated(from, REAL(dup3)(from, to, flags));
+}
+
+#define DEFINE_FCNTL(name)                                                                  \
+    EXPORT int name(int descriptor, int command, ...)                                       \
+    {                                                                                       \
+        va_list arguments;                                                                  \
+        va_start(arguments, command);                                                       \
+        void *argument = va_arg(arguments, void *);                                         \
+        va_end(arguments);                                                                  \
+        int result = REAL(name)(descriptor, command, argument);                             \
+        return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? duplicated(descriptor, result) : result; \
+    }
+
+DEFINE_FCNTL(fcntl)
+DEFINE_FCNTL(fcntl64)
+
+/* The runtime binds its threads while it starts, which a client's system-call filter may forbid; it does not depend on it. */
+EXPORT int sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set)
+{
+    int result = REAL(sched_setaffinity)(thread, size, set);
+    return result != 0 && errno == EPERM && akvam_called_by_runtime(__builtin_return_address(0)) ? 0 : result;
+}
