@@ -114,7 +114,7 @@ public sealed unsafe partial class Processor
                 return RunResult.Limit;
             }
 
-            Flow flow = IsCareful(s) ? StepCarefully(s) : Engine.Run(s, Blocks);
+            Flow flow = IsCareful(s) ? StepCarefully(s) : _translator != null ? _translator.Run(s) : Interpreter.Engine.Run(s, Blocks);
             if (flow == Flow.Abort)
             {
                 if (Aborted(s) is { } abort)
@@ -225,7 +225,7 @@ public sealed unsafe partial class Processor
         InterruptShadow shadow = s->Shadow;
         uint traps = s->PendingDebug;
         s->Shadow = InterruptShadow.None;
-        Flow flow = Engine.Step(s, Blocks, out Code code);
+        Flow flow = Interpreter.Engine.Step(s, Blocks, out Code code);
         if (flow == Flow.Abort)
         {
             if (s->Abort != AbortReason.Fault)

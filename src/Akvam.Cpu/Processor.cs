@@ -79,6 +79,7 @@ public sealed unsafe partial class Processor : IDisposable
         if (State != null)
         {
             Group.Remove(this);
+            _translator?.Dispose();
             Blocks.Dispose();
             NativeMemory.AlignedFree(State);
             State = null;

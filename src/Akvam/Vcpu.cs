@@ -32,7 +32,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         _id = id;
         _page = new RunPage(runPage);
         _bus = new VcpuBus(vm, this);
-        _processor = new Processor(vm.Group, _bus, (int)id);
+        _processor = new Processor(vm.Group, _bus, (int)id) { Engine = vm.Engine };
         _bus.Attach(_processor);
         _processor.IsBootstrap = id == vm.BootVcpuId;
         if (_bus.Lapic is not null && !_processor.IsBootstrap)

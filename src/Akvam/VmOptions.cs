@@ -1,3 +1,4 @@
+using Akvam.Cpu;
 using Akvam.Devices;
 
 namespace Akvam;
@@ -18,4 +19,8 @@ public sealed record VmOptions
 
     /// <summary>RDRAND and RDSEED. Null: the host's.</summary>
     public IRandomSource? Random { get; init; }
+
+    /// <summary>What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that the interpreter runs.</summary>
+    public EngineKind Engine { get; init; } =
+        Enum.TryParse(Environment.GetEnvironmentVariable("AKVAM_ENGINE"), ignoreCase: true, out EngineKind engine) ? engine : EngineKind.Interpreter;
 }

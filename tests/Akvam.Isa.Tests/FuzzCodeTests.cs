@@ -14,14 +14,24 @@ public sealed unsafe class FuzzCodeTests
 {
     private const ulong Rip = 0x1_0000;
 
-    public static TheoryData<GuestMode> Modes() => [.. Enum.GetValues<GuestMode>()];
+    public static TheoryData<EngineKind, GuestMode> Modes()
+    {
+        var data = new TheoryData<EngineKind, GuestMode>();
+        foreach (GuestMode mode in Enum.GetValues<GuestMode>())
+        {
+            data.Add(EngineKind.Interpreter, mode);
+            data.Add(EngineKind.Translator, mode);
+        }
+
+        return data;
+    }
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public void Random_code_neither_crashes_nor_hangs(GuestMode mode)
+    public void Random_code_neither_crashes_nor_hangs(EngineKind engine, GuestMode mode)
     {
         int programs = Setting("AKVAM_FUZZ", 1500), first = Setting("AKVAM_SEED", 1);
-        using var m = new TestMachine();
+        using var m = new TestMachine(engine: engine);
         m.Processor.Cpuid.SetEntries(CpuidModel.Supported());
         for (int n = 0; n < programs; n++)
         {

@@ -29,6 +29,16 @@ public unsafe struct Block
 
     /// <summary>Epoch of the processor when the bytes were last known to be those in memory.</summary>
     public uint Epoch;
+
+    /// <summary>Times it was interpreted while the translator was the engine.</summary>
+    public int Heat;
+
+    /// <summary>Host code of the block, or null.</summary>
+    public byte* HostCode;
+
+    /// <summary>Blocks of the same page that host code goes to when the block's last instruction is a branch that is not taken (or none at all), or is taken.</summary>
+    public Block* Next;
+    public Block* Taken;
     public ushort Count;
     public ushort Bytes;
 

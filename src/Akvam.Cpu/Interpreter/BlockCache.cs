@@ -352,7 +352,15 @@ public sealed unsafe class BlockCache : IDisposable
         ForgetLookups();
         new Span<nint>(_buckets, 1 << BucketBits).Clear();
         _used = 0;
+
+        // Host code that is waiting for a handler to return finds no link good any more.
+        _processor.State->Epoch++;
+        _processor.State->LinkFrom = null;
+        _processor.Translator?.Reset();
     }
+
+    /// <summary>The lookup table, for host code that searches it as <see cref="Find"/> does.</summary>
+    internal Block** Lookup => _lookup;
 
     public void Dispose()
     {

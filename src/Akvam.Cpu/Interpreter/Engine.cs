@@ -67,6 +67,47 @@ internal static unsafe class Engine
         return Flow.End;
     }
 
+    /// <summary>Executes one block; <see cref="Flow.Abort"/>: an instruction was not completed, anything else: RIP is that of the next block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static Flow RunBlock(CpuState* s, Block* b)
+    {
+        Insn* i = Block.First(b);
+        Insn* end = i + b->Count;
+        do
+        {
+            Flow flow = i->Execute(s, i);
+            if (flow != Flow.Next)
+            {
+                Leave(s, i, (int)(i - Block.First(b)), flow);
+                return flow;
+            }
+
+            i++;
+        }
+        while (i != end);
+        s->Retired += b->Count;
+        s->Rip = (s->Rip + b->Bytes) & s->RipMask;
+        return Flow.Next;
+    }
+
+    /// <summary>Counts instructions and sets RIP when instruction number <paramref name="index"/> of a block left it.</summary>
+    public static void Leave(CpuState* s, Insn* i, int index, Flow flow)
+    {
+        s->Retired += (ulong)index;
+        if (flow == Flow.Abort)
+        {
+            s->Rip = i->RipOf(s);
+            Fault.SettleSegment(s, i);
+            return;
+        }
+
+        s->Retired++;
+        if (flow == Flow.End)
+        {
+            s->Rip = i->NextRip(s);
+        }
+    }
+
     /// <summary>Executes exactly one instruction.</summary>
     public static Flow Step(CpuState* s, BlockCache cache, out Code code)
     {

@@ -39,6 +39,14 @@ internal sealed unsafe class CodeChunk : SafeHandle
 
     public override bool IsInvalid => handle == 0;
 
+    /// <summary>Where the next code goes.</summary>
+    public nint Next => handle + ((_used + 15) & ~15);
+
+    public int Used => _used;
+
+    /// <summary>Forgets all code after the first <paramref name="used"/> bytes; nothing may execute it any more.</summary>
+    public void Truncate(int used) => _used = used;
+
     /// <summary>Copies code in, aligned to 16; its executable address, or 0 when the chunk is full.</summary>
     public nint Add(ReadOnlySpan<byte> code)
     {

@@ -9,6 +9,9 @@ public static unsafe class Isa
 {
     private static readonly IsaRow[] s_rows = Build();
 
+    /// <summary>One more than the highest <see cref="Code"/>.</summary>
+    public static int Count => s_rows.Length;
+
     public static ref readonly IsaRow Row(Code code) => ref s_rows[(int)code];
 
     private static IsaRow[] Build()

@@ -105,10 +105,16 @@ public unsafe struct CpuState
     /// <summary>1 when DR7 arms an instruction breakpoint.</summary>
     public byte CodeBreakpoints;
 
+    /// <summary>The arithmetic flags while host code runs (see <see cref="Translator.HostFlags"/>).</summary>
+    public uint HostFlags;
+
     // ---- events ----
 
     /// <summary>Bits of <see cref="Request"/>, set by any thread with Interlocked, looked at between blocks.</summary>
     public int Requests;
+
+    /// <summary>Not zero: host code returns after one block. Host code looks at this and at <see cref="Requests"/> in one comparison of 64 bits.</summary>
+    public uint Unchained;
 
     public InterruptShadow Shadow;
     public Activity Activity;
@@ -174,6 +180,15 @@ public unsafe struct CpuState
 
     /// <summary>Changes at every exit to user space and injected event; a cached block of an older epoch is compared with memory before it runs.</summary>
     public uint Epoch;
+
+    /// <summary>The block cache's lookup table, for host code.</summary>
+    public Interpreter.Block** Lookup;
+
+    /// <summary>The link of a block whose host code returned because it led nowhere: to be set to the block at RIP. Or null.</summary>
+    public Interpreter.Block** LinkFrom;
+
+    /// <summary>Target of the CALL that host code is executing.</summary>
+    public ulong JumpTarget;
 
     /// <summary>GCHandle of the <see cref="Processor"/> this state belongs to.</summary>
     public nint Owner;

@@ -15,12 +15,12 @@ internal sealed unsafe class GuestCpu : IDisposable
     private readonly Processor _processor;
     private readonly byte* _low, _scratch, _code;
 
-    public GuestCpu()
+    public GuestCpu(EngineKind engine = EngineKind.Interpreter)
     {
         _low = Allocate(0, 0x1_0000, 0);
         _scratch = Allocate(1, HostCpu.ScratchBytes, HostCpu.ScratchAddress);
         _code = Allocate(2, 0x1_0000, HostCpu.CodeAddress);
-        _processor = new Processor(_group, new TestBus(), 0);
+        _processor = new Processor(_group, new TestBus(), 0) { Engine = engine, TranslateAfter = 0 };
         _processor.Cpuid.SetEntries(CpuidModel.Supported());
 
         // Identity map of the first GiB by 2 MiB pages, user and writable.
@@ -65,12 +65,7 @@ internal sealed unsafe class GuestCpu : IDisposable
         s->Rip = HostCpu.CodeAddress;
         _processor.InterceptedExceptions = uint.MaxValue;
         ControlRegisters.Reloaded(s);
-        RunResult result;
-        do
-        {
-            result = _processor.Run(1);
-        }
-        while (result == RunResult.Kicked);
+        bool done = _processor.Engine == EngineKind.Interpreter ? RunOne() : RunToHalt(instruction.Length);
         for (int n = 0; n < 16; n++)
         {
             state->Gpr[n] = s->Gpr[n];
@@ -80,7 +75,30 @@ internal sealed unsafe class GuestCpu : IDisposable
         state->Mxcsr = s->Mxcsr;
         new Span<byte>(s->Vector, 512).CopyTo(new Span<byte>(state->Ymm, 512));
         new Span<byte>(s->Fx, 160).CopyTo(new Span<byte>(state->Fx, 160));
+        return done;
+    }
+
+    private bool RunOne()
+    {
+        RunResult result;
+        do
+        {
+            result = _processor.Run(1);
+        }
+        while (result == RunResult.Kicked);
         return result == RunResult.Limit;
+    }
+
+    /// <summary>Without a limit, so that blocks are executed as a whole: the HLT behind the instruction is refused at CPL 3.</summary>
+    private bool RunToHalt(int length)
+    {
+        RunResult result;
+        do
+        {
+            result = _processor.Run();
+        }
+        while (result == RunResult.Kicked);
+        return result == RunResult.Debug && State->Fault.Vector == Akvam.Cpu.State.Vector.GP && State->Rip == HostCpu.CodeAddress + (ulong)length;
     }
 
     private byte* Allocate(int slot, int bytes, ulong gpa)

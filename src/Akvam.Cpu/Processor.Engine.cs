@@ -1,0 +1,41 @@
+using System.Runtime.InteropServices;
+using Akvam.Cpu.Translator;
+
+namespace Akvam.Cpu;
+
+/// <remarks>Valid as long as the processor is not disposed.</remarks>
+public sealed unsafe partial class Processor
+{
+    private TranslatorEngine? _translator;
+
+    /// <summary>What executes guest code; may be changed while the processor stands still. A host that is not x86-64 has the interpreter only.</summary>
+    /// <exception cref="PlatformNotSupportedException">The host is not x86-64.</exception>
+    public EngineKind Engine
+    {
+        get => _translator == null ? EngineKind.Interpreter : EngineKind.Translator;
+        set
+        {
+            if (value == Engine)
+            {
+                return;
+            }
+
+            if (value == EngineKind.Translator && RuntimeInformation.ProcessArchitecture != Architecture.X64)
+            {
+                throw new PlatformNotSupportedException("The translator needs an x86-64 host.");
+            }
+
+            Blocks.Reset();
+            _translator?.Dispose();
+            _translator = value == EngineKind.Translator ? new TranslatorEngine(this) : null;
+        }
+    }
+
+    /// <summary>How often the translator interprets a block before it translates it.</summary>
+    public int TranslateAfter { get; set; } = 16;
+
+    /// <summary>Which instructions host code left to the interpreter, and how often; empty with the interpreter as the engine.</summary>
+    public TranslatorStatistics TranslatorStatistics => _translator?.Statistics ?? new TranslatorStatistics();
+
+    internal TranslatorEngine? Translator => _translator;
+}

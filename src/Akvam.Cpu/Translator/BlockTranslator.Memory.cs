@@ -1,0 +1,127 @@
+using Akvam.Cpu.Memory;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Translator;
+
+/// <remarks>Valid as the rest of it.</remarks>
+internal sealed unsafe partial class BlockTranslator
+{
+    private const int IndexShift = 12 - 5, IndexMask = (Mem.DtlbEntries - 1) << 5;
+    private const int ReadTag = 0, WriteTag = 8, Addend = 24;
+    private const int Or = 1, And = 4, Compare = 7, ShiftRight = 5;
+
+    /// <summary>
+    /// The search of <see cref="Mem"/>: on a hit the address register holds what is to be added to the linear address; otherwise instruction
+    /// <paramref name="n"/> goes its slow path. Changes flags and the scratch register.
+    /// </summary>
+    private void LookUp(int n, in GuestAddress address, int size, bool write)
+    {
+        LoadAddress(Address, address, 0);
+        if (size == 1)
+        {
+            _e.Move(Scratch, Address);
+        }
+        else
+        {
+            LoadAddress(Scratch, address, size - 1);
+        }
+
+        _e.ShiftImmediate(ShiftRight, Address, IndexShift);
+        _e.AluImmediate(And, Address, IndexMask, wide: false);
+        _e.AluImmediate(And, Scratch, ~(int)TlbTag.Mask);
+        _e.Op(0x0B, Scratch, HostMemory.State(StateOffset.DataTag));
+        _e.Op(0x3B, Scratch, new HostMemory(HostRegister.State, Address, 0, CpuState.DtlbOffset + (write ? WriteTag : ReadTag)));
+        Slow(_e.JumpIf(HostCondition.NotEqual), n);
+        _e.Load(Address, new HostMemory(HostRegister.State, Address, 0, CpuState.DtlbOffset + Addend));
+    }
+
+    /// <summary>The linear address plus <paramref name="more"/>. May change flags.</summary>
+    private void LoadAddress(int to, in GuestAddress a, int more)
+    {
+        int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
+        bool addBase = false;
+        if (GuestAddress.InMemory(a.Index))
+        {
+            _e.Load(to, HostMemory.State(a.Index));
+            index = to;
+            addBase = GuestAddress.InMemory(a.Base);
+        }
+        else if (GuestAddress.InMemory(a.Base))
+        {
+            _e.Load(to, HostMemory.State(a.Base));
+            b = to;
+        }
+
+        _e.Lea(to, new HostMemory(b, index, a.Scale, a.Disp + more));
+        if (addBase)
+        {
+            _e.Op(0x03, to, HostMemory.State(a.Base));
+        }
+
+        if (a.Segment != 0)
+        {
+            _e.Op(0x03, to, HostMemory.State(a.Segment));
+        }
+    }
+
+    /// <summary>The host operand after <see cref="LookUp"/>. The scratch register is free then. May change flags.</summary>
+    private HostMemory Operand(in GuestAddress a)
+    {
+        int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
+        if (a.Segment != 0)
+        {
+            _e.Op(0x03, Address, HostMemory.State(a.Segment));
+        }
+
+        if (GuestAddress.InMemory(a.Base))
+        {
+            _e.Op(0x03, Address, HostMemory.State(a.Base));
+            b = -1;
+        }
+
+        if (GuestAddress.InMemory(a.Index))
+        {
+            if (b >= 0)
+            {
+                _e.Op(0x03, Address, b);
+            }
+
+            _e.Load(Scratch, HostMemory.State(a.Index));
+            _e.Lea(Address, new HostMemory(Address, Scratch, a.Scale, a.Disp));
+            return new HostMemory(Address);
+        }
+
+        if (index < 0)
+        {
+            return new HostMemory(Address, b, 0, a.Disp);
+        }
+
+        if (b >= 0)
+        {
+            _e.Op(0x03, Address, b);
+        }
+
+        return new HostMemory(Address, index, a.Scale, a.Disp);
+    }
+
+    /// <summary>A general register of the guest to push or store: a host register, the scratch register if it is in memory.</summary>
+    private int LoadGuest(int guest, int scratch)
+    {
+        int host = HostRegister.Of(guest);
+        if (host >= 0)
+        {
+            return host;
+        }
+
+        _e.Load(scratch, HostMemory.State(guest * 8));
+        return scratch;
+    }
+
+    private void StoreGuest(int guest, int host)
+    {
+        if (HostRegister.Of(guest) < 0)
+        {
+            _e.Store(HostMemory.State(guest * 8), host);
+        }
+    }
+}

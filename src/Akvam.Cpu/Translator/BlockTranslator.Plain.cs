@@ -1,0 +1,201 @@
+using Akvam.Cpu.Interpreter;
+using Iced.Intel;
+
+namespace Akvam.Cpu.Translator;
+
+/// <remarks>Valid as the rest of it.</remarks>
+internal sealed unsafe partial class BlockTranslator
+{
+    /// <summary>The guest's own instruction, with its operands where they are on the host.</summary>
+    private void EmitPlain(int n)
+    {
+        ref readonly Instruction x = ref _guest[n];
+        Insn* i = Insn(n);
+        var bytes = new ReadOnlySpan<byte>(Block.Code(_block) + i->Offset, i->Length);
+        var guest = new GuestBytes(bytes);
+        var encoding = Encoding.Of(x);
+        if (Accesses(n))
+        {
+            EmitMemoryForm(n, guest, encoding, bytes);
+            return;
+        }
+
+        FlagUse use = _uses[n];
+        if (NeedsFlags(n))
+        {
+            NeedHostFlags();
+        }
+
+        if (x.Mnemonic == Mnemonic.Lea)
+        {
+            EmitLea(n, guest, encoding);
+        }
+        else if ((!encoding.HasModRm && encoding.InOpcode < 0) || Coverage.HasHighByte(x))
+        {
+            // Accumulator forms and high bytes are the same on the host.
+            _e.Copy(bytes);
+        }
+        else if (encoding.InOpcode >= 0)
+        {
+            EmitOpcodeForm(x, guest, encoding, ImmediateOf(n, bytes));
+        }
+        else
+        {
+            EmitRegisterForm(x, guest, encoding, ImmediateOf(n, bytes));
+        }
+
+        FlagsWritten(use);
+    }
+
+    private ReadOnlySpan<byte> ImmediateOf(int n, ReadOnlySpan<byte> bytes) => bytes[^_immediateSizes[n]..];
+
+    private bool NeedsFlags(int n)
+    {
+        FlagUse use = _uses[n];
+        return use.Reads != 0 || (use.Writes != 0 && (_liveAfter[n] & ~use.Writes) != 0);
+    }
+
+    private void FlagsWritten(FlagUse use)
+    {
+        if (use.Writes != 0)
+        {
+            _inHost = true;
+            _inState = false;
+        }
+    }
+
+    private static int Guest(in Instruction x, int operand) => x.GetOpRegister(operand).GetFullRegister().GetNumber();
+
+    private static bool Writes(OpAccess access) => access is OpAccess.Write or OpAccess.CondWrite or OpAccess.ReadWrite or OpAccess.ReadCondWrite;
+
+    /// <summary>Prefixes that the opcode needs. F2 and F3 are part of these few opcodes only.</summary>
+    private void Prefixes(in Instruction x, in GuestBytes guest)
+    {
+        if (guest.Lock)
+        {
+            _e.U8(0xF0);
+        }
+
+        if (guest.OperandSize)
+        {
+            _e.U8(0x66);
+        }
+
+        if (x.Mnemonic is Mnemonic.Popcnt or Mnemonic.Tzcnt or Mnemonic.Lzcnt)
+        {
+            _e.U8(guest.Repeat);
+        }
+    }
+
+    private void EmitMemoryForm(int n, in GuestBytes guest, Encoding encoding, ReadOnlySpan<byte> bytes)
+    {
+        ref readonly Instruction x = ref _guest[n];
+        InstructionInfo info = _info.GetInfo(x);
+        bool write = Writes(info.GetOpAccess(encoding.Rm));
+        GuestAddress address = GuestAddress.Of(Insn(n));
+        ForgetHostFlags();
+        LookUp(n, address, x.MemorySize.GetSize(), write);
+        HostMemory operand = Operand(address);
+        if (NeedsFlags(n))
+        {
+            NeedHostFlags();
+        }
+
+        int reg = encoding.Reg < 0 ? guest.Reg : LoadGuest(Guest(x, encoding.Reg), Scratch);
+        Prefixes(x, guest);
+        _e.Op(guest.Opcode, reg, operand, guest.Wide, guest.Rex != 0);
+        _e.Copy(ImmediateOf(n, bytes));
+        if (encoding.Reg >= 0 && Writes(info.GetOpAccess(encoding.Reg)))
+        {
+            StoreGuest(Guest(x, encoding.Reg), reg);
+        }
+
+        FlagsWritten(_uses[n]);
+        ResumeHere(n);
+    }
+
+    /// <summary>LEA changes no flag, so neither may what computes its operand.</summary>
+    private void EmitLea(int n, in GuestBytes guest, Encoding encoding)
+    {
+        ref readonly Instruction x = ref _guest[n];
+        GuestAddress a = GuestAddress.Of(Insn(n));
+        int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
+        if (GuestAddress.InMemory(a.Base))
+        {
+            _e.Load(Scratch, HostMemory.State(a.Base));
+            b = Scratch;
+        }
+
+        if (GuestAddress.InMemory(a.Index))
+        {
+            _e.Load(Address, HostMemory.State(a.Index));
+            index = Address;
+        }
+
+        int to = Guest(x, encoding.Reg);
+        int host = HostRegister.Of(to);
+        if (host < 0)
+        {
+            host = Scratch;
+            if (x.GetOpRegister(encoding.Reg).GetSize() == 2)
+            {
+                // The upper part stays: it has to be loaded, after the operand.
+                _e.Lea(Address, new HostMemory(b, index, a.Scale, a.Disp));
+                _e.U8(0x66);
+                _e.Op(0x89, Address, HostMemory.State(to * 8), wide: false);
+                return;
+            }
+        }
+
+        Prefixes(x, guest);
+        _e.Op(guest.Opcode, host, new HostMemory(b, index, a.Scale, a.Disp), guest.Wide, guest.Rex != 0);
+        StoreGuest(to, host);
+    }
+
+    /// <summary>The register is in the low bits of the opcode: MOV immediate, BSWAP, XCHG with the accumulator.</summary>
+    private void EmitOpcodeForm(in Instruction x, in GuestBytes guest, Encoding encoding, ReadOnlySpan<byte> immediate)
+    {
+        int register = Guest(x, encoding.InOpcode);
+        int host = LoadGuest(register, Scratch);
+        Prefixes(x, guest);
+        _e.Rex(guest.Wide, 0, 0, host >> 3, guest.Rex != 0);
+        _e.Opcode((guest.Opcode & ~7) | (host & 7));
+        _e.Copy(immediate);
+        StoreGuest(register, host);
+    }
+
+    private void EmitRegisterForm(in Instruction x, in GuestBytes guest, Encoding encoding, ReadOnlySpan<byte> immediate)
+    {
+        InstructionInfo info = _info.GetInfo(x);
+        int rm = Guest(x, encoding.Rm), register = encoding.Reg < 0 ? -1 : Guest(x, encoding.Reg);
+        bool writesRm = Writes(info.GetOpAccess(encoding.Rm));
+        bool inPlace = HostRegister.Of(rm) < 0 && register != rm && IsMemoryFormAlike(x, encoding, writesRm);
+        int hostRm = inPlace ? -1 : LoadGuest(rm, Scratch);
+        int reg = register < 0 ? guest.Reg : register == rm ? hostRm : LoadGuest(register, Address);
+        Prefixes(x, guest);
+        if (inPlace)
+        {
+            _e.Op(guest.Opcode, reg, HostMemory.State(rm * 8), guest.Wide, guest.Rex != 0);
+        }
+        else
+        {
+            _e.Op(guest.Opcode, reg, hostRm, guest.Wide, guest.Rex != 0);
+        }
+
+        _e.Copy(immediate);
+        if (writesRm && !inPlace)
+        {
+            StoreGuest(rm, hostRm);
+        }
+
+        if (register >= 0 && Writes(info.GetOpAccess(encoding.Reg)))
+        {
+            StoreGuest(register, reg);
+        }
+    }
+
+    /// <summary>A register in memory can be a memory operand: not where a 32-bit write clears the upper half, nor where memory is locked or addressed by bits.</summary>
+    private static bool IsMemoryFormAlike(in Instruction x, Encoding encoding, bool writesRm) =>
+        !(writesRm && x.GetOpRegister(encoding.Rm).GetSize() == 4)
+        && x.Mnemonic is not (Mnemonic.Xchg or Mnemonic.Xadd or Mnemonic.Cmpxchg or Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc);
+}

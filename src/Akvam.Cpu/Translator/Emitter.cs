@@ -1,0 +1,203 @@
+using System.Buffers.Binary;
+
+namespace Akvam.Cpu.Translator;
+
+/// <summary>
+/// Writes host instructions into a buffer that is then copied to where it runs. Jumps out of it are relative to <see cref="Origin"/>, its future address.
+/// An opcode is given with its escape bytes, as it reads in the manual (0x0FB6).
+/// </summary>
+internal sealed class Emitter
+{
+    /// <summary>More than the longest block needs: at most 48 instructions, each with its slow path.</summary>
+    public const int MaxBytes = 64 << 10;
+
+    private readonly byte[] _buffer = new byte[MaxBytes];
+
+    /// <summary>Where the first byte will be.</summary>
+    public nint Origin { get; private set; }
+
+    public int Position { get; private set; }
+
+    public ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, Position);
+
+    public void Start(nint origin)
+    {
+        Origin = origin;
+        Position = 0;
+    }
+
+    public void U8(int value) => _buffer[Position++] = (byte)value;
+
+    public void U32(int value)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(Position), value);
+        Position += 4;
+    }
+
+    public void U64(ulong value)
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(_buffer.AsSpan(Position), value);
+        Position += 8;
+    }
+
+    public void Copy(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(_buffer.AsSpan(Position));
+        Position += bytes.Length;
+    }
+
+    /// <summary>An instruction with two register numbers (or an opcode extension in <paramref name="reg"/>).</summary>
+    public void Op(int opcode, int reg, int rm, bool wide = true, bool rex = false)
+    {
+        Rex(wide, reg >> 3, 0, rm >> 3, rex);
+        Opcode(opcode);
+        U8(0xC0 | ((reg & 7) << 3) | (rm & 7));
+    }
+
+    /// <summary>An instruction with a memory operand.</summary>
+    public void Op(int opcode, int reg, in HostMemory m, bool wide = true, bool rex = false)
+    {
+        Rex(wide, reg >> 3, m.Index < 0 ? 0 : m.Index >> 3, m.Base < 0 ? 0 : m.Base >> 3, rex);
+        Opcode(opcode);
+        int r = (reg & 7) << 3;
+        if (m.Base < 0)
+        {
+            U8(r | 4);
+            U8((m.Scale << 6) | ((m.Index < 0 ? 4 : m.Index & 7) << 3) | 5);
+            U32(m.Disp);
+            return;
+        }
+
+        int mod = m.Disp == 0 && (m.Base & 7) != 5 ? 0 : m.Disp is >= -128 and < 128 ? 1 : 2;
+        if (m.Index >= 0 || (m.Base & 7) == 4)
+        {
+            U8((mod << 6) | r | 4);
+            U8((m.Scale << 6) | ((m.Index < 0 ? 4 : m.Index & 7) << 3) | (m.Base & 7));
+        }
+        else
+        {
+            U8((mod << 6) | r | (m.Base & 7));
+        }
+
+        if (mod == 1)
+        {
+            U8(m.Disp);
+        }
+        else if (mod == 2)
+        {
+            U32(m.Disp);
+        }
+    }
+
+    public void Rex(bool wide, int r, int x, int b, bool always)
+    {
+        int bits = (wide ? 8 : 0) | (r << 2) | (x << 1) | b;
+        if (bits != 0 || always)
+        {
+            U8(0x40 | bits);
+        }
+    }
+
+    public void Opcode(int opcode)
+    {
+        if (opcode > 0xFFFF)
+        {
+            U8(opcode >> 16);
+        }
+
+        if (opcode > 0xFF)
+        {
+            U8(opcode >> 8);
+        }
+
+        U8(opcode);
+    }
+
+    public void Move(int to, int from) => Op(0x8B, to, from);
+
+    public void Load(int to, in HostMemory from) => Op(0x8B, to, from);
+
+    public void Load32(int to, in HostMemory from) => Op(0x8B, to, from, wide: false);
+
+    public void Store(in HostMemory to, int from) => Op(0x89, from, to);
+
+    public void Lea(int to, in HostMemory m) => Op(0x8D, to, m);
+
+    public void MoveImmediate(int to, ulong value)
+    {
+        Rex(true, 0, 0, to >> 3, false);
+        U8(0xB8 | (to & 7));
+        U64(value);
+    }
+
+    /// <summary>ADD, OR, ADC, SBB, AND, SUB, XOR, CMP (0 to 7) with an immediate.</summary>
+    public void AluImmediate(int operation, int register, int value, bool wide = true)
+    {
+        Op(value is >= -128 and < 128 ? 0x83 : 0x81, operation, register, wide);
+        Immediate(value);
+    }
+
+    public void AluImmediate(int operation, in HostMemory m, int value)
+    {
+        Op(value is >= -128 and < 128 ? 0x83 : 0x81, operation, m);
+        Immediate(value);
+    }
+
+    /// <summary>SHL 4, SHR 5, SAR 7.</summary>
+    public void ShiftImmediate(int operation, int register, int count)
+    {
+        Op(0xC1, operation, register);
+        U8(count);
+    }
+
+    private void Immediate(int value)
+    {
+        if (value is >= -128 and < 128)
+        {
+            U8(value);
+        }
+        else
+        {
+            U32(value);
+        }
+    }
+
+    /// <summary>A forward conditional jump; its place is later given to <see cref="Patch"/>.</summary>
+    public int JumpIf(int condition)
+    {
+        U8(0x0F);
+        U8(0x80 | condition);
+        U32(0);
+        return Position;
+    }
+
+    /// <summary>Makes a forward jump end here.</summary>
+    public void Patch(int jump) => BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(jump - 4), Position - jump);
+
+    public void JumpBack(int position)
+    {
+        U8(0xE9);
+        U32(position - (Position + 4));
+    }
+
+    public void JumpTo(nint address)
+    {
+        U8(0xE9);
+        U32((int)(address - (Origin + Position + 4)));
+    }
+
+    public void JumpIfTo(int condition, nint address)
+    {
+        U8(0x0F);
+        U8(0x80 | condition);
+        U32((int)(address - (Origin + Position + 4)));
+    }
+
+    public void CallTo(nint address)
+    {
+        U8(0xE8);
+        U32((int)(address - (Origin + Position + 4)));
+    }
+
+    public void JumpRegister(int register) => Op(0xFF, 4, register, wide: false);
+}

@@ -1,0 +1,46 @@
+using System.Runtime.InteropServices;
+using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Translator;
+
+/// <summary>Where host code enters C#: one instruction is interpreted.</summary>
+/// <remarks>Valid because host code passes the state it runs on and an instruction of the block it was made from, which stays until the arena is reused.</remarks>
+internal static unsafe class Fallback
+{
+    /// <summary>Set in the number of an instruction that is covered, but whose memory access the TLB did not serve.</summary>
+    public const int SlowAccess = 1 << 16;
+
+    public static nint Address => (nint)(delegate* unmanaged<CpuState*, Insn*, int, int>)&Interpret;
+
+    /// <summary>An exception must not cross host code: it waits in the engine until that has returned.</summary>
+    [UnmanagedCallersOnly]
+    private static int Interpret(CpuState* s, Insn* i, int number)
+    {
+        TranslatorEngine engine = Processor.Of(s).Translator!;
+        try
+        {
+            engine.Count(i->Code, (number & SlowAccess) != 0);
+            HostFlags.ToLazy(s);
+            ulong result = s->FlagResult, aux = s->FlagAux;
+            Flow flow = i->Execute(s, i);
+            if (flow != Flow.Next)
+            {
+                Engine.Leave(s, i, number & ~SlowAccess, flow);
+            }
+
+            if (s->FlagResult != result || s->FlagAux != aux)
+            {
+                HostFlags.FromLazy(s);
+            }
+
+            return (int)flow;
+        }
+        catch (Exception e)
+        {
+            engine.Fail(e);
+            s->Rip = i->RipOf(s);
+            return (int)Flow.Abort;
+        }
+    }
+}

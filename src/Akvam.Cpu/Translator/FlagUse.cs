@@ -1,0 +1,31 @@
+using Iced.Intel;
+
+namespace Akvam.Cpu.Translator;
+
+/// <summary>The arithmetic flags an instruction reads, and those it gives a new value whatever its operands are.</summary>
+internal readonly record struct FlagUse(RflagsBits Reads, RflagsBits Writes)
+{
+    public const RflagsBits All = RflagsBits.OF | RflagsBits.SF | RflagsBits.ZF | RflagsBits.AF | RflagsBits.CF | RflagsBits.PF;
+
+    /// <summary>Of an instruction that is emitted again.</summary>
+    public static FlagUse Of(in Instruction x)
+    {
+        var use = new FlagUse(x.RflagsRead & All, x.RflagsModified & All);
+        switch (x.Mnemonic)
+        {
+            // A count of 0 keeps all flags; only the host knows.
+            case Mnemonic.Shl or Mnemonic.Sal or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Rol or Mnemonic.Ror or Mnemonic.Shld or Mnemonic.Shrd:
+                int count = x.OpCount - 1;
+                bool one = x.GetOpKind(count) == OpKind.Immediate8 && (x.GetImmediate(count) & 31) != 0;
+                return one ? use : new FlagUse(All, All);
+            case Mnemonic.Rcl or Mnemonic.Rcr:
+                return new FlagUse(All, All);
+
+            // What the manuals call undefined stays as it was on processors.
+            case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc or Mnemonic.Bsf or Mnemonic.Bsr:
+                return new FlagUse(All, All);
+            default:
+                return use;
+        }
+    }
+}

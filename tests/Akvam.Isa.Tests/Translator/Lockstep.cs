@@ -1,0 +1,99 @@
+using System.Globalization;
+using Akvam.Cpu;
+using Akvam.Cpu.Cpuid;
+using Akvam.Cpu.Flags;
+using Akvam.Cpu.State;
+
+namespace Akvam.Isa.Tests.Translator;
+
+/// <summary>The same program on both engines.</summary>
+/// <remarks>Valid until disposed.</remarks>
+internal sealed unsafe class Lockstep : IDisposable
+{
+    private static readonly string[] s_names = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+
+    public Lockstep()
+    {
+        foreach (TestMachine m in (TestMachine[])[Reference, Translated])
+        {
+            m.Processor.Cpuid.SetEntries(CpuidModel.Supported());
+        }
+    }
+
+    public TestMachine Reference { get; } = new();
+
+    public TestMachine Translated { get; } = new(engine: EngineKind.Translator);
+
+    /// <summary>Prepares both machines in the same way.</summary>
+    public void Set(Action<TestMachine> prepare)
+    {
+        prepare(Reference);
+        prepare(Translated);
+    }
+
+    /// <summary>Runs both; what differs afterwards, or null.</summary>
+    public string? Run(ulong limit, ulong flags, out RunResult result)
+    {
+        result = RunOne(Reference, limit);
+        RunResult other = RunOne(Translated, limit);
+        return result != other ? string.Create(CultureInfo.InvariantCulture, $"{result}, translated {other}") : Difference(flags);
+    }
+
+    private static RunResult RunOne(TestMachine m, ulong limit)
+    {
+        RunResult result;
+        int exits = 0;
+        do
+        {
+            result = m.Processor.Run(limit);
+            if (result == RunResult.UserExit)
+            {
+                m.Processor.Pending.Complete();
+            }
+        }
+        while (result is RunResult.UserExit or RunResult.Kicked && ++exits < 20);
+        m.Processor.Pending.Clear();
+        return result;
+    }
+
+    private string? Difference(ulong flags)
+    {
+        CpuState* a = Reference.State, b = Translated.State;
+        for (int n = 0; n < 16; n++)
+        {
+            if (a->Gpr[n] != b->Gpr[n])
+            {
+                return $"{s_names[n]}: {a->Gpr[n]:x}, translated {b->Gpr[n]:x}";
+            }
+        }
+
+        if (a->Rip != b->Rip)
+        {
+            return $"rip: {a->Rip:x}, translated {b->Rip:x}";
+        }
+
+        if (((LazyFlags.Read(a) ^ LazyFlags.Read(b)) & flags) != 0)
+        {
+            return $"flags: {LazyFlags.Read(a):x}, translated {LazyFlags.Read(b):x}";
+        }
+
+        if (a->Retired != b->Retired)
+        {
+            return $"retired: {a->Retired}, translated {b->Retired}";
+        }
+
+        if (!new Span<byte>(a->Vector, 1280 - 256).SequenceEqual(new Span<byte>(b->Vector, 1280 - 256)))
+        {
+            return "vector registers";
+        }
+
+        int at = Reference.Memory.CommonPrefixLength(Translated.Memory);
+        return at == Reference.Bytes ? null : $"memory {at:x}: {Reference.Memory[at]:x2}, translated {Translated.Memory[at]:x2}";
+    }
+
+    public void Dispose()
+    {
+        Reference.Dispose();
+        Translated.Dispose();
+    }
+}

@@ -1,0 +1,186 @@
+using System.Globalization;
+using Akvam.Cpu;
+using Akvam.Cpu.State;
+using Iced.Intel;
+using Register = Akvam.Cpu.State.Register;
+
+namespace Akvam.Isa.Tests.Translator;
+
+/// <summary>
+/// Both engines on the same programs: random bytes, and generated programs with loops, calls, and memory accesses that fault in the middle of a block.
+/// AKVAM_FUZZ sets the number of programs, AKVAM_SEED the first seed.
+/// </summary>
+/// <remarks>Valid for the machines it makes.</remarks>
+public sealed unsafe class LockstepTests
+{
+    private const ulong Rip = 0x1_0000, Data = 0x2_0000;
+    private const ulong AllFlags = ulong.MaxValue;
+
+    [Theory]
+    [InlineData(GuestMode.Long)]
+    [InlineData(GuestMode.LongUser)]
+    [InlineData(GuestMode.Compatibility32)]
+    public void Random_bytes(GuestMode mode)
+    {
+        int programs = Setting("AKVAM_FUZZ", 400), first = Setting("AKVAM_SEED", 1), compared = 0;
+        using var both = new Lockstep();
+        for (int n = 0; n < programs; n++)
+        {
+            int seed = first + n;
+            void Prepare(TestMachine m)
+            {
+                var random = new Random(seed);
+                m.Memory.Clear();
+                ModeSetup.Enter(m, mode, Rip);
+                m.State->Retired = 0;
+                random.NextBytes(m.Memory.Slice((int)Rip, 512));
+                FillRegisters(m.State, random);
+            }
+
+            Prepare(both.Reference);
+            bool defined = AreResultsDefined(both.Reference, 300);
+            both.Set(Prepare);
+            string? difference = both.Run(300, AllFlags, out _);
+            if (defined)
+            {
+                compared++;
+                Check(difference, seed);
+            }
+        }
+
+        Assert.True(compared > programs / 8, $"only {compared} programs have defined results");
+    }
+
+    /// <summary>A loop, executed often enough to be translated and linked, that changes an immediate further on in its own block and one in another block.</summary>
+    [Fact]
+    public void Code_that_changes_itself()
+    {
+        using var both = new Lockstep();
+        both.Set(m =>
+        {
+            ModeSetup.Enter(m, GuestMode.Long, Rip);
+            m.State->Retired = 0;
+            Span<byte> code = m.Memory[(int)Rip..];
+
+            // mov ecx, 100; (5) add byte [10010], 3; jmp 0F; (0F) add al, imm; jmp 20; (20) add bl, imm; inc byte [10022]; dec ecx; jnz 5; hlt
+            ((ReadOnlySpan<byte>)[0xB9, 100, 0, 0, 0, 0x80, 0x04, 0x25, 0x10, 0x00, 0x01, 0x00, 3, 0xEB, 0x00, 0x04, 0, 0xEB, 0x0D]).CopyTo(code);
+            ((ReadOnlySpan<byte>)[0x80, 0xC3, 0, 0xFE, 0x04, 0x25, 0x22, 0x00, 0x01, 0x00, 0xFF, 0xC9, 0x75, 0xD7, 0xF4]).CopyTo(code[0x20..]);
+        });
+        Check(both.Run(ulong.MaxValue, AllFlags, out RunResult result), 0);
+        Assert.Equal(RunResult.Halted, result);
+        Assert.Equal(unchecked((byte)(3 * (100 * 101 / 2))), (byte)both.Translated.State->Gpr[Register.Rax]);
+        Assert.Equal(unchecked((byte)(99 * 100 / 2)), (byte)both.Translated.State->Gpr[Register.Rbx]);
+        Assert.True(both.Translated.Processor.TranslatorStatistics.Blocks > 4, "nothing was translated");
+    }
+
+    [Theory]
+    [InlineData(GuestMode.Long, ulong.MaxValue)]
+    [InlineData(GuestMode.LongUser, ulong.MaxValue)]
+    [InlineData(GuestMode.Long, 700ul)]
+    public void Generated_programs(GuestMode mode, ulong limit)
+    {
+        int programs = Setting("AKVAM_FUZZ", 400), first = Setting("AKVAM_SEED", 1);
+        using var both = new Lockstep();
+        long retired = 0;
+        for (int n = 0; n < programs; n++)
+        {
+            int seed = first + n;
+            both.Set(m =>
+            {
+                var random = new Random(seed);
+                m.Memory.Clear();
+                ModeSetup.Enter(m, mode, Rip);
+                m.State->Retired = 0;
+                new ProgramGenerator(random, Rip, Data).Make().CopyTo(m.Memory[(int)Rip..]);
+                random.NextBytes(m.Memory.Slice((int)Data, 8192));
+                FillRegisters(m.State, random);
+                m.State->Gpr[Register.Rsp] = 0x7000;
+                m.State->Gpr[Register.Rbx] = Data;
+                m.State->Gpr[13] = Data + 0x1000;
+                m.State->Gpr[Register.Rbp] = Data + 0x800;
+                m.State->Gpr[14] = (ulong)random.Next(1, 40);
+            });
+            Check(both.Run(limit, AllFlags, out _), seed);
+            retired += (long)both.Translated.State->Retired;
+        }
+
+        Assert.True(retired > programs * 20, $"{retired} instructions: the programs do nothing");
+        Assert.True(both.Translated.Processor.TranslatorStatistics.Blocks > programs, "nothing was translated");
+    }
+
+    [Fact]
+    public void Common_instructions_are_not_left_to_the_interpreter()
+    {
+        using var m = new TestMachine(engine: EngineKind.Translator);
+        ModeSetup.Enter(m, GuestMode.Long, Rip);
+        var a = new Assembler(64);
+        Label again = a.CreateLabel();
+        a.mov(AssemblerRegisters.ecx, 1000);
+        a.Label(ref again);
+        a.push(AssemblerRegisters.r12);
+        a.add(AssemblerRegisters.rax, AssemblerRegisters.__[AssemblerRegisters.rsp]);
+        a.pop(AssemblerRegisters.r13);
+        a.shl(AssemblerRegisters.rdx, 3);
+        a.dec(AssemblerRegisters.ecx);
+        a.jnz(again);
+        a.hlt();
+        var writer = new ProgramGenerator.ByteWriter();
+        a.Assemble(writer, Rip);
+        writer.Bytes.CopyTo(m.Memory[(int)Rip..]);
+        Assert.Equal(RunResult.Halted, m.Processor.Run());
+        Assert.Equal(6002ul, m.State->Retired);
+        Akvam.Cpu.Translator.TranslatorStatistics statistics = m.Processor.TranslatorStatistics;
+        Assert.Equal(["Hlt"], statistics.Interpreted.Select(p => p.Key));
+        Assert.InRange(statistics.SlowAccesses, 1, 4);
+        Assert.InRange(statistics.Exits, 1, 10);
+    }
+
+    /// <summary>
+    /// Steps through a program: false when it executed an instruction whose results the manuals leave undefined; the engines may differ there, since one computes
+    /// them and the other is given them by the host.
+    /// </summary>
+    private static bool AreResultsDefined(TestMachine m, int limit)
+    {
+        for (int n = 0; n < limit; n++)
+        {
+            ulong at = m.State->Rip & 0xF_FFFF;
+            var decoder = Decoder.Create((m.State->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? 64 : 32, m.Memory[(int)at..Math.Min((int)at + 15, m.Bytes)].ToArray());
+            decoder.Decode(out Instruction x);
+            RflagsBits undefined = x.RflagsUndefined;
+            if (x.Mnemonic is Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Test)
+            {
+                // Every processor clears AF.
+                undefined &= ~RflagsBits.AF;
+            }
+
+            if (undefined != 0 || x.Mnemonic is Mnemonic.Bsf or Mnemonic.Bsr or Mnemonic.Shld or Mnemonic.Shrd or Mnemonic.Shl or Mnemonic.Shr or Mnemonic.Sar or Mnemonic.Sal)
+            {
+                return false;
+            }
+
+            if (m.Processor.Run(1) != RunResult.Limit)
+            {
+                break;
+            }
+        }
+
+        m.Processor.Pending.Clear();
+        return true;
+    }
+
+    private static void FillRegisters(CpuState* s, Random random)
+    {
+        for (int r = 0; r < 16; r++)
+        {
+            if (r != Register.Rsp)
+            {
+                s->Gpr[r] = random.Next(3) switch { 0 => (ulong)random.Next(0, 0x10_0000), 1 => (ulong)random.NextInt64(long.MinValue, long.MaxValue), _ => (ulong)random.Next(-100, 100) };
+            }
+        }
+    }
+
+    private static void Check(string? difference, int seed) => Assert.True(difference == null, $"AKVAM_SEED={seed}: {difference}");
+
+    private static int Setting(string name, int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.Integer, CultureInfo.InvariantCulture, out int n) ? n : otherwise;
+}
