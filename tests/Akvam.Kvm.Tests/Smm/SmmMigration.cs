@@ -8,7 +8,7 @@ namespace Akvam.KvmTests.Smm;
 /// </summary>
 public sealed class SmmMigration
 {
-    private const int Steps = 46, FirstSmi = 4, Nmi = 9, SecondSmi = 11, ThirdSmi = 27;
+    private const int Steps = 46, FirstSmi = 4, Nmi = 9, SecondSmi = 13, ThirdSmi = 17;
 
     /// <summary>l: inc rax; add [5000h], rax; rol rbx, 3; xor rbx, rax; mov [5008h], rbx; jmp l.</summary>
     private static ReadOnlySpan<byte> Code =>
@@ -69,7 +69,10 @@ public sealed class SmmMigration
         return guest;
     }
 
-    /// <summary>Instruction by instruction; before some of them an event is asked for, so that a save can fall between asking and taking, too.</summary>
+    /// <summary>
+    /// Instruction by instruction; before some of them an event is asked for, so that a save can fall between asking and taking, too. The NMI is latched in the first
+    /// handler, the second SMI interrupts the NMI handler, the third is latched in the second.
+    /// </summary>
     private static void Advance(Guest guest, int from, int to)
     {
         for (int step = from; step < to; step++)
