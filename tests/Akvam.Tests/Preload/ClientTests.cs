@@ -9,6 +9,7 @@ public sealed class ClientTests
     [InlineData("signals")]
     [InlineData("fork")]
     [InlineData("cpuid")]
+    [InlineData("fuzz")]
     public void ClientIsContent(string name)
     {
         using var client = new NativeClient(name);
