@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Akvam.Cpu.Msr;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu;
@@ -57,6 +58,9 @@ public sealed unsafe class PendingAccess
         get => _current.Value;
         set => _current.Value = value;
     }
+
+    /// <summary>Why user space is asked about an MSR.</summary>
+    public MsrRefusal MsrRefusal { get; private set; } = MsrRefusal.Unknown;
 
     /// <summary>Replies wait for the instruction that asked: execute it before anything else, events included.</summary>
     public bool IsReplay => _replyCount != 0;
@@ -191,7 +195,7 @@ public sealed unsafe class PendingAccess
     /// <summary>
     /// An MSR access that user space answers. Null: not answered yet, the instruction aborts; otherwise whether it succeeded (false: #GP).
     /// </summary>
-    internal bool? AccessMsr(CpuState* s, PendingKind kind, uint index, ref ulong value)
+    internal bool? AccessMsr(CpuState* s, PendingKind kind, uint index, MsrRefusal why, ref ulong value)
     {
         ulong reply = 0;
         if (TryReplay(kind, index, Bytes(ref reply, MaxSize), out bool failed))
@@ -200,6 +204,7 @@ public sealed unsafe class PendingAccess
             return !failed;
         }
 
+        MsrRefusal = why;
         Request(s, kind, index, MaxSize);
         _read.Value = value;
         return null;

@@ -16,6 +16,9 @@ public sealed partial class Processor
     /// <summary>An SMI found no memory at SMRAM: nothing can be executed any more.</summary>
     public bool IsDead { get; internal set; }
 
+    /// <summary>Which MSR accesses of the guest user space forbids or answers; null: none.</summary>
+    public IMsrPolicy? MsrPolicy { get; set; }
+
     /// <summary>The model-specific registers.</summary>
     public MsrFile Msrs { get; } = new();
 

@@ -3,7 +3,7 @@ using Akvam.Abi;
 namespace Akvam;
 
 /// <summary>The system: what <c>/dev/kvm</c> is to a program. [KVM 4]</summary>
-public sealed class Kvm : IDisposable
+public sealed partial class Kvm : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly List<Vm> _vms = [];

@@ -40,7 +40,7 @@ public sealed unsafe partial class Vcpu
             case PendingKind.MsrWrite:
                 run->msr = new kvm_run.Msr
                 {
-                    reason = KvmExit.KVM_MSR_EXIT_REASON_UNKNOWN,
+                    reason = (uint)pending.MsrRefusal,
                     index = (uint)pending.Address,
                     data = pending.Kind == PendingKind.MsrWrite ? pending.Value : 0,
                 };

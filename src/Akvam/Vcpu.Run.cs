@@ -35,10 +35,20 @@ public sealed unsafe partial class Vcpu
             }
 
             kvm_run* run = _page.Run;
+            if ((run->kvm_dirty_regs | run->kvm_valid_regs) != 0)
+            {
+                LoadShared(run);
+            }
+
             TakeRunPage(run);
             FinishAccess(run);
             run->exit_reason = RunUntilExit(s, run, maxInstructions);
             FillRunPage(s, run);
+            if (run->kvm_valid_regs != 0)
+            {
+                StoreShared(run);
+            }
+
             return new VcpuExit(ref *run);
         }
     }

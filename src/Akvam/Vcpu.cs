@@ -34,6 +34,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         _bus = new VcpuBus(vm, this);
         _processor = new Processor(vm.Group, _bus, (int)id) { Engine = vm.Engine };
         _bus.Attach(_processor);
+        _processor.MsrPolicy = vm.MsrPolicy;
         _processor.IsBootstrap = id == vm.BootVcpuId;
         if (_bus.Lapic is not null && !_processor.IsBootstrap)
         {
@@ -79,6 +80,8 @@ public sealed unsafe partial class Vcpu : IDisposable
     internal Processor Processor => _processor;
 
     internal VcpuBus Bus => _bus;
+
+    internal RunPage Page => _page;
 
     /// <summary>
     /// Makes <see cref="Run"/> return with KVM_EXIT_INTR as soon as the state is consistent; if no thread is in it, the next call returns at once. Any thread.

@@ -146,6 +146,9 @@ public sealed partial class Vm
 
                     CreateSplitIrqchip((int)argument);
                     break;
+                case KvmCap.KVM_CAP_X86_USER_SPACE_MSR:
+                    SetMsrPolicy((_msrPolicy ?? Akvam.MsrPolicy.None).WithExits(argument));
+                    break;
                 case KvmCap.KVM_CAP_X2APIC_API:
                     EnableX2ApicApi(argument);
                     break;

@@ -165,6 +165,8 @@ public sealed partial class Vm
 
     private void DisposeIrqchip()
     {
+        _irqFds?.Dispose();
+        IoEvents.Dispose();
         Irqchip?.Dispose();
         _ownTimers?.Dispose();
     }

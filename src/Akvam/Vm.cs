@@ -69,6 +69,7 @@ public sealed partial class Vm : IDisposable
             }
 
             var vcpu = new Vcpu(this, id, runPage);
+            Coalesced.Attach(vcpu.Page);
             Volatile.Write(ref _vcpus, [.. _vcpus, vcpu]);
             return vcpu;
         }
@@ -133,6 +134,7 @@ public sealed partial class Vm : IDisposable
         lock (_gate)
         {
             Volatile.Write(ref _vcpus, Array.FindAll(_vcpus, v => v != vcpu));
+            Coalesced.Detach(vcpu.Page);
         }
     }
 

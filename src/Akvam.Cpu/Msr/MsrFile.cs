@@ -34,6 +34,9 @@ public sealed unsafe class MsrFile
     /// <summary>SVM: physical address of the host save area.</summary>
     public ulong HostSavePa => _hsave;
 
+    /// <summary>There is such an MSR, though it may refuse the guest what it asks. Those of the x2APIC count whatever mode the APIC is in.</summary>
+    public bool Exists(CpuState* s, uint index) => index is >= 0x800 and <= 0x8FF or MSR_IA32_PRED_CMD || Read(s, index, out _, hostInitiated: true) == MsrAccess.Done;
+
     public MsrAccess Read(CpuState* s, uint index, out ulong value, bool hostInitiated = false)
     {
         Processor p = Processor.Of(s);

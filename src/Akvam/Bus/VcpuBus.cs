@@ -81,7 +81,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
             return true;
         }
 
-        return _vm.Irqchip is { } chip && chip.TryWriteMmio(address, data);
+        return (_vm.Irqchip is { } chip && chip.TryWriteMmio(address, data)) || _vm.IoEvents.WriteMmio(address, data) || _vm.Coalesced.Write(port: false, address, data);
     }
 
     public bool ReadPort(ushort port, int size, out uint value)
@@ -95,14 +95,10 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
 
     public bool WritePort(ushort port, int size, uint value)
     {
-        if (_vm.Irqchip is not { } chip)
-        {
-            return false;
-        }
-
-        Span<byte> data = stackalloc byte[4];
-        BinaryPrimitives.WriteUInt32LittleEndian(data, value);
-        return chip.TryWritePort(port, data[..size]);
+        Span<byte> bytes = stackalloc byte[4];
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
+        ReadOnlySpan<byte> data = bytes[..size];
+        return (_vm.Irqchip is { } chip && chip.TryWritePort(port, data)) || _vm.IoEvents.WritePort(port, data) || _vm.Coalesced.Write(port: true, port, data);
     }
 
     /// <summary>KVM_GUESTDBG_BLOCKIRQ: the debugger steps without interrupts.</summary>

@@ -1,6 +1,7 @@
 using Akvam.Abi;
 using Akvam.Cpu.Cpuid;
 using Akvam.Cpu.Memory;
+using Akvam.Native;
 
 namespace Akvam;
 
@@ -162,6 +163,12 @@ internal sealed unsafe class MemoryRegions(PhysicalMemory memory)
             || region.userspace_addr + region.memory_size > 1ul << AddressBits || region.userspace_addr == 0)
         {
             throw new KvmException(Errno.EINVAL, "not an address of this process");
+        }
+
+        // The kernel finds out when a guest touches the page; here that would end the process. This call looks for gaps, and does nothing else on Linux.
+        if (Libc.msync((void*)region.userspace_addr, (nuint)region.memory_size, Libc.MS_ASYNC) != 0)
+        {
+            throw new KvmException(Errno.EFAULT, $"not all of {region.memory_size:x} bytes at {region.userspace_addr:x} is mapped");
         }
     }
 

@@ -34,6 +34,8 @@ internal sealed unsafe class RunPage
 
     public byte* PioData => Address + (KvmApi.KVM_PIO_PAGE_OFFSET * PageSize);
 
+    public byte* CoalescedRing => Address + (KvmApi.KVM_COALESCED_MMIO_PAGE_OFFSET * PageSize);
+
     public const int PioDataOffset = (int)KvmApi.KVM_PIO_PAGE_OFFSET * PageSize;
 
     public const int PioDataSize = PageSize;

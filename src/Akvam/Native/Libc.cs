@@ -9,6 +9,9 @@ internal static unsafe partial class Libc
     public const int PROT_READ = 1, PROT_WRITE = 2;
     public const int MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
     public const int EFD_CLOEXEC = 0x80000, EFD_NONBLOCK = 0x800;
+    public const int MS_ASYNC = 1;
+    public const int F_DUPFD_CLOEXEC = 1030;
+    public const int RWF_NOWAIT = 8;
     public const short POLLIN = 1;
     public static readonly void* MapFailed = (void*)-1;
 
@@ -17,6 +20,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int munmap(void* address, nuint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int msync(void* address, nuint length, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int eventfd(uint count, int flags);
@@ -30,8 +36,21 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", SetLastError = true)]
     public static partial int ppoll(PollFd* files, ulong count, TimeSpec* timeout, void* signals);
 
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int fcntl(int file, int command, nint argument);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint preadv2(int file, IoVector* vectors, int count, long offset, int flags);
+
     [LibraryImport("libc")]
     public static partial int close(int file);
+
+    /// <summary>struct iovec.</summary>
+    public struct IoVector
+    {
+        public void* Base;
+        public nuint Length;
+    }
 
     /// <summary>struct pollfd.</summary>
     public struct PollFd

@@ -1,6 +1,7 @@
 using Akvam.Cpu.Cpuid;
 using Akvam.Cpu.Events;
 using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.Msr;
 using Akvam.Cpu.State;
 using Iced.Intel;
 
@@ -30,45 +31,60 @@ internal static unsafe class Identification
 
     private static Flow Rdmsr(CpuState* s, Insn* i)
     {
-        Processor p = Processor.Of(s);
-        uint index = (uint)s->Gpr[Rcx];
-        MsrAccess access = p.Msrs.Read(s, index, out ulong value);
-        if (access == MsrAccess.UserExit)
+        ulong value = 0;
+        switch (AccessMsr(s, PendingKind.MsrRead, ref value))
         {
-            if (p.Pending.AccessMsr(s, PendingKind.MsrRead, index, ref value) is not { } ok)
-            {
+            case MsrAccess.Done:
+                SetEdxEax(s, value);
+                return Flow.Next;
+            case MsrAccess.UserExit:
                 return Flow.Abort;
-            }
-
-            access = ok ? MsrAccess.Done : MsrAccess.Fault;
+            default:
+                return Fault.Gp(s, 0);
         }
-
-        if (access == MsrAccess.Fault)
-        {
-            return Fault.Gp(s, 0);
-        }
-
-        SetEdxEax(s, value);
-        return Flow.Next;
     }
 
     private static Flow Wrmsr(CpuState* s, Insn* i)
     {
+        ulong value = EdxEax(s);
+        return AccessMsr(s, PendingKind.MsrWrite, ref value) switch
+        {
+            MsrAccess.Done => Flow.End,
+            MsrAccess.UserExit => Flow.Abort,
+            _ => Fault.Gp(s, 0),
+        };
+    }
+
+    /// <summary>The access, or user space's answer where it wants to be asked; UserExit: it has not answered yet.</summary>
+    private static MsrAccess AccessMsr(CpuState* s, PendingKind kind, ref ulong value)
+    {
         Processor p = Processor.Of(s);
         uint index = (uint)s->Gpr[Rcx];
-        ulong value = EdxEax(s);
-        MsrAccess access = p.Msrs.Write(s, index, value);
-        if (access == MsrAccess.UserExit)
+        bool isWrite = kind == PendingKind.MsrWrite;
+        IMsrPolicy? policy = p.MsrPolicy;
+        MsrRefusal why = MsrRefusal.Filtered;
+        if (policy is null || policy.Allows(index, isWrite))
         {
-            if (p.Pending.AccessMsr(s, PendingKind.MsrWrite, index, ref value) is not { } ok)
+            MsrAccess access = isWrite ? p.Msrs.Write(s, index, value) : p.Msrs.Read(s, index, out value);
+            if (access == MsrAccess.Done || (access == MsrAccess.Fault && policy is null))
             {
-                return Flow.Abort;
+                return access;
             }
 
-            access = ok ? MsrAccess.Done : MsrAccess.Fault;
+            why = access == MsrAccess.Fault && p.Msrs.Exists(s, index) ? MsrRefusal.Invalid : MsrRefusal.Unknown;
         }
 
-        return access == MsrAccess.Fault ? Fault.Gp(s, 0) : Flow.End;
+        if (policy is not null && (policy.Asks & why) == 0)
+        {
+            return MsrAccess.Fault;
+        }
+
+        return p.Pending.AccessMsr(s, kind, index, why, ref value) switch
+        {
+            null => MsrAccess.UserExit,
+            true => MsrAccess.Done,
+            false => MsrAccess.Fault,
+        };
     }
 
     private static bool TimeIsPrivileged(CpuState* s) => s->Cpl != 0 && (s->Cr4 & Cr4.TSD) != 0;
