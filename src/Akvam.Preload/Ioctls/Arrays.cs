@@ -100,6 +100,24 @@ internal static unsafe class Arrays
         file.Vm.ClearDirtyLog(log.slot, log.first_page, log.num_pages, bitmap);
     }
 
+    /// <summary>[KVM 4.97] The bitmaps are the client's.</summary>
+    public static void SetMsrFilter(VmFile file, in kvm_msr_filter filter)
+    {
+        var ranges = new MsrFilterRange[KvmState.KVM_MSR_FILTER_MAX_RANGES];
+        for (int i = 0; i < ranges.Length; i++)
+        {
+            kvm_msr_filter_range range = filter.ranges[i];
+            ulong size = (range.nmsrs + 63ul) / 64 * 8;
+
+            // One that is too large is refused by the VM, without a look at it.
+            var bitmap = new byte[size > KvmState.KVM_MSR_FILTER_MAX_BITMAP_SIZE ? 0 : size];
+            file.Client.Read(range.bitmap, bitmap.AsSpan());
+            ranges[i] = new MsrFilterRange(range.flags, range.@base, range.nmsrs, bitmap);
+        }
+
+        file.Vm.SetMsrFilter(filter.flags, ranges);
+    }
+
     private static kvm_msr_entry[] ReadMsrs(ClientMemory client, ulong address)
     {
         uint count = client.Read<kvm_msrs>(address).nmsrs;

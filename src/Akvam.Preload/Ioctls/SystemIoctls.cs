@@ -14,5 +14,12 @@ internal static class SystemIoctls
         Row<SystemFile>.Value(KvmIoctl.KVM_GET_MSR_INDEX_LIST, static (file, argument) => Arrays.GetMsrList(file.Client, argument, file.Kvm.GetMsrIndexList())),
         Row<SystemFile>.Value(KvmIoctl.KVM_GET_MSR_FEATURE_INDEX_LIST, static (file, argument) => Arrays.GetMsrList(file.Client, argument, file.Kvm.GetMsrFeatureIndexList())),
         Row<SystemFile>.Get(KvmIoctl.KVM_X86_GET_MCE_CAP_SUPPORTED, static _ => Vcpu.SupportedMceCapabilities),
+        Row<SystemFile>.Value(KvmIoctl.KVM_GET_EMULATED_CPUID, static (file, argument) => Arrays.GetCpuid(file.Client, argument, file.Kvm.GetEmulatedCpuid())),
+        Row<SystemFile>.Set(KvmIoctl.KVM_GET_DEVICE_ATTR, static (SystemFile file, in kvm_device_attr attribute) =>
+        {
+            ulong value = file.Kvm.GetDeviceAttr(attribute.group, attribute.attr);
+            file.Client.Write(attribute.addr, in value);
+        }),
+        Row<SystemFile>.Set(KvmIoctl.KVM_HAS_DEVICE_ATTR, static (SystemFile file, in kvm_device_attr attribute) => file.Kvm.GetDeviceAttr(attribute.group, attribute.attr)),
         Row<SystemFile>.Value(KvmIoctl.KVM_GET_MSRS, static (file, argument) => Arrays.GetMsrs(file.Client, argument, file.GetFeatureMsrs)));
 }

@@ -32,6 +32,20 @@ internal static class VcpuIoctls
         Row<VcpuFile>.Do(KvmIoctl.KVM_SET_TSC_KHZ, static (file, argument) => file.Vcpu.SetTscKhz((uint)Math.Min(argument, uint.MaxValue))),
         Row<VcpuFile>.Do(KvmIoctl.KVM_KVMCLOCK_CTRL, static (file, _) => file.Vcpu.KvmclockCtrl()),
 
+        Row<VcpuFile>.Exchange(KvmIoctl.KVM_TRANSLATE, static (VcpuFile file, ref kvm_translation translation) =>
+        {
+            translation = file.Vcpu.Translate(translation.linear_address);
+            return 0;
+        }),
+        Row<VcpuFile>.Set(KvmIoctl.KVM_GET_DEVICE_ATTR, static (VcpuFile file, in kvm_device_attr attribute) =>
+        {
+            ulong value = file.Vcpu.GetDeviceAttr(attribute.group, attribute.attr);
+            file.Client.Write(attribute.addr, in value);
+        }),
+        Row<VcpuFile>.Set(KvmIoctl.KVM_HAS_DEVICE_ATTR, static (VcpuFile file, in kvm_device_attr attribute) => file.Vcpu.GetDeviceAttr(attribute.group, attribute.attr)),
+        Row<VcpuFile>.Set(KvmIoctl.KVM_SET_DEVICE_ATTR, static (VcpuFile file, in kvm_device_attr attribute) =>
+            file.Vcpu.SetDeviceAttr(attribute.group, attribute.attr, file.Client.Read<ulong>(attribute.addr))),
+
         // Events
         Row<VcpuFile>.Get(KvmIoctl.KVM_GET_VCPU_EVENTS, static file => file.Vcpu.GetVcpuEvents()),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_VCPU_EVENTS, static (VcpuFile file, in kvm_vcpu_events events) => file.Vcpu.SetVcpuEvents(in events)),

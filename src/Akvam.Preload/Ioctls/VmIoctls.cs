@@ -34,6 +34,13 @@ internal static class VmIoctls
         Row<VmFile>.Exchange(KvmIoctl.KVM_SIGNAL_MSI, static (VmFile file, ref kvm_msi msi) => file.Vm.SignalMsi(in msi) ? 1 : 0),
         Row<VmFile>.Do(KvmIoctl.KVM_SET_BOOT_CPU_ID, static (file, argument) => file.Vm.SetBootVcpuId((uint)Math.Min(argument, uint.MaxValue))),
 
+        // Exits spared, and MSRs that the client answers
+        Row<VmFile>.Set(KvmIoctl.KVM_IOEVENTFD, static (VmFile file, in kvm_ioeventfd request) => file.Vm.IoEventFd(in request)),
+        Row<VmFile>.Set(KvmIoctl.KVM_IRQFD, static (VmFile file, in kvm_irqfd request) => file.Vm.IrqFd(in request)),
+        Row<VmFile>.Set(KvmIoctl.KVM_REGISTER_COALESCED_MMIO, static (VmFile file, in kvm_coalesced_mmio_zone zone) => file.Vm.RegisterCoalesced(in zone)),
+        Row<VmFile>.Set(KvmIoctl.KVM_UNREGISTER_COALESCED_MMIO, static (VmFile file, in kvm_coalesced_mmio_zone zone) => file.Vm.UnregisterCoalesced(in zone)),
+        Row<VmFile>.Set(KvmIoctl.KVM_X86_SET_MSR_FILTER, static (VmFile file, in kvm_msr_filter filter) => Arrays.SetMsrFilter(file, in filter)),
+
         // Time
         Row<VmFile>.Get(KvmIoctl.KVM_GET_CLOCK, static file => file.Vm.GetClock()),
         Row<VmFile>.Set(KvmIoctl.KVM_SET_CLOCK, static (VmFile file, in kvm_clock_data clock) => file.Vm.SetClock(in clock)),
