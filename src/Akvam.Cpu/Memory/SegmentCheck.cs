@@ -9,6 +9,9 @@ namespace Akvam.Cpu.Memory;
 /// <remarks>Valid as long as the <see cref="CpuState"/> it is given.</remarks>
 public static unsafe class SegmentCheck
 {
+    /// <summary>ES, SS and DS: the ones that <see cref="ModeKey.FlatData"/> speaks of.</summary>
+    private const int FlatSegments = (1 << Segment.Es) | (1 << Segment.Ss) | (1 << Segment.Ds);
+
     /// <summary>Turns the raw effective address of the memory operand into <see cref="CpuState.SegmentLinear"/>; false: the fault is set.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static bool Operand(CpuState* s, Insn* i, ulong address, int size, AccessKind kind)
@@ -30,6 +33,12 @@ public static unsafe class SegmentCheck
     /// <summary>Adds the base of segment register <paramref name="segment"/> to an offset and checks the access; false: the fault is set.</summary>
     public static bool Linear(CpuState* s, int segment, int size, AccessKind kind, ref ulong address)
     {
+        if ((s->Mode & ModeKey.FlatData) != 0 && ((FlatSegments >> segment) & 1) != 0 && (uint)address <= uint.MaxValue - (uint)(size - 1))
+        {
+            address = (uint)address;
+            return true;
+        }
+
         SegmentRegister* r = &s->Es + segment;
         if ((s->Mode & ModeKey.BitnessMask) == ModeKey.Code64)
         {
