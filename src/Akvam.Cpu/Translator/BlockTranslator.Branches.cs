@@ -188,6 +188,19 @@ internal sealed unsafe partial class BlockTranslator
         ulong link = (ulong)(taken ? &_block->Taken : &_block->Next);
         _e.AluImmediate(Compare, HostMemory.State(StateOffset.Requests), 0);
         _e.JumpIfTo(HostCondition.NotEqual, _routines.Leave);
+        if (delta == 0)
+        {
+            // To its own start: no link is needed.
+            _e.MoveImmediate(Address, (ulong)_block);
+            foreach (int stale in HostRoutines.EmitBytesCheck(_e))
+            {
+                _e.ForwardTo(stale, _routines.Leave);
+            }
+
+            _e.JumpBack(0);
+            return;
+        }
+
         _e.MoveImmediate(Scratch, link);
         _e.Load(Address, new HostMemory(Scratch));
         _e.Op(0x85, Address, Address);

@@ -174,6 +174,10 @@ internal sealed class Emitter
     /// <summary>Makes a forward jump end here.</summary>
     public void Patch(int jump) => BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(jump - 4), Position - jump);
 
+    /// <summary>Makes a forward jump end at an address elsewhere.</summary>
+    public void ForwardTo(int jump, nint address) =>
+        BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(jump - 4), (int)(address - (Origin + jump)));
+
     public void JumpBack(int position)
     {
         U8(0xE9);

@@ -157,6 +157,15 @@ internal sealed class HostRoutines
     /// <summary>Block in the address register: its bytes are known to be those in memory, and it has host code, whose address is then in the scratch register.</summary>
     public static void EmitEntryChecks(Emitter e, out int[] fails)
     {
+        int[] stale = EmitBytesCheck(e);
+        e.Load(HostRegister.Scratch, new HostMemory(HostRegister.Address, StateOffset.BlockHostCode));
+        e.Op(0x85, HostRegister.Scratch, HostRegister.Scratch);
+        fails = [.. stale, e.JumpIf(HostCondition.Equal)];
+    }
+
+    /// <summary>Block in the address register: jumps when its bytes may not be those in memory.</summary>
+    public static int[] EmitBytesCheck(Emitter e)
+    {
         const int a = HostRegister.Scratch, b = HostRegister.Address;
         e.Load32(a, HostMemory.State(StateOffset.Epoch));
         e.Op(0x3B, a, new HostMemory(b, StateOffset.BlockEpoch), wide: false);
@@ -164,10 +173,6 @@ internal sealed class HostRoutines
         e.Load(a, new HostMemory(b, StateOffset.BlockVersion));
         e.Load32(a, new HostMemory(a));
         e.Op(0x3B, a, new HostMemory(b, StateOffset.BlockSeenVersion), wide: false);
-        int version = e.JumpIf(HostCondition.NotEqual);
-        e.Load(a, new HostMemory(b, StateOffset.BlockHostCode));
-        e.Op(0x85, a, a);
-        int none = e.JumpIf(HostCondition.Equal);
-        fails = [epoch, version, none];
+        return [epoch, e.JumpIf(HostCondition.NotEqual)];
     }
 }
