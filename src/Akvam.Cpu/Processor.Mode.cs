@@ -50,7 +50,9 @@ public sealed unsafe partial class Processor
         m |= !code64 && protectedMode && !vm86 && IsFlat(in s->Ds) && IsFlat(in s->Es) && IsFlat(in s->Ss) ? ModeKey.FlatData : 0;
         s->Mode = m;
         s->CodeBase = code64 ? 0 : s->Cs.Base;
-        s->RipMask = code64 ? ulong.MaxValue : s->Cs.IsBig ? 0xFFFF_FFFF : 0xFFFF;
+
+        // 16-bit code too counts in 32 bits: only branches with a 16-bit operand size cut EIP, and past the limit of CS there is #GP, no wrap. [SDM1 3.5]
+        s->RipMask = code64 ? ulong.MaxValue : 0xFFFF_FFFF;
         s->StackMask = code64 ? ulong.MaxValue : s->Ss.IsBig ? 0xFFFF_FFFF : 0xFFFF;
         TlbControl.UpdateTags(s);
     }

@@ -35,4 +35,22 @@ public sealed unsafe class EngineTests
         m.Processor.Run(3);
         Assert.Equal(6ul + 0x10, m.State->Gpr[Register.Rax]);
     }
+
+    /// <summary>SMM starts in 16-bit code with a CS limit of 4 GiB, and firmware leaves it by JMP r32. [SDM3 31.5.1]</summary>
+    [Fact]
+    public void Sixteen_bit_code_runs_above_64_KiB_when_the_limit_allows_it()
+    {
+        using var m = new TestMachine();
+        byte[] jump = [0x66, 0xFF, 0xE5]; // jmp ebp
+        byte[] target = [0x40, 0xF4];     // inc ax; hlt
+        jump.CopyTo(m.Memory[0x1000..]);
+        target.CopyTo(m.Memory[0x2_3456..]);
+        m.RealMode(0x1000);
+        m.State->Cs.Limit = uint.MaxValue;
+        m.State->Gpr[Register.Rbp] = 0x2_3456;
+        Processor.UpdateMode(m.State);
+        Assert.Equal(RunResult.Limit, m.Processor.Run(2));
+        Assert.Equal(0x2_3457ul, m.State->Rip);
+        Assert.Equal(1ul, m.State->Gpr[Register.Rax]);
+    }
 }

@@ -81,7 +81,7 @@ public unsafe struct CpuState
     /// <summary>FFFF, FFFFFFFF or all ones: the mask of stack addresses.</summary>
     public ulong StackMask;
 
-    /// <summary>FFFF, FFFFFFFF or all ones: the mask of RIP.</summary>
+    /// <summary>FFFFFFFF, or all ones in 64-bit code: the mask of RIP.</summary>
     public ulong RipMask;
 
     /// <summary>Tag of data accesses of the current privilege (<see cref="Memory.TlbTag"/>).</summary>
