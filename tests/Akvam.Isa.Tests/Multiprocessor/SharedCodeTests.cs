@@ -138,7 +138,8 @@ public sealed unsafe class SharedCodeTests
         memory.SetSlot(0, 9, Page, 0x1000, one, false, false);
         g.RunToHalt(running =>
         {
-            for (int n = 0; n < 300 && running(); n++)
+            // At least 300 changes, and until the last thread has had its turn on a busy host.
+            for (int n = 0; (n < 300 || (n < 100_000 && Enumerable.Range(0, 3).Any(cpu => Volatile.Read(ref g.At<ulong>(SharedGuest.Data + 64 + (8 * (ulong)cpu))) == 0))) && running(); n++)
             {
                 memory.SetSlot(0, 9, Page, 0x1000, (n & 1) == 0 ? two : one, readOnly: (n & 2) != 0, logDirty: (n & 4) != 0);
             }
