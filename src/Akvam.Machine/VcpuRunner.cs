@@ -59,6 +59,7 @@ internal sealed class VcpuRunner
             {
                 _trace?.Write(_vcpu.Id, "kvm_entry", $"vcpu {_vcpu.Id}, rip 0x{_vcpu.GetRegs().rip:x}");
                 VcpuExit exit = _vcpu.Run();
+                _trace?.Write(_vcpu.Id, "kvm_exit", $"vcpu {_vcpu.Id} reason {ExitRecord.Name(exit.Reason)} rip 0x{_vcpu.GetRegs().rip:x}");
                 _trace?.Write(_vcpu.Id, "kvm_userspace_exit", $"reason {ExitRecord.Name(exit.Reason)} ({exit.Reason})");
                 bool wasInSmm = _inSmm;
                 _inSmm = exit.InSmm;
