@@ -4,7 +4,7 @@ namespace Akvam.Cpu.Native;
 
 /// <summary>LOCK CMPXCHG16B on host memory, which .NET does not offer. On hosts that are not x86-64 a lock stands in, atomic among guests only.</summary>
 /// <remarks>Valid because the code page is never freed and never written after it became executable.</remarks>
-internal static unsafe partial class CompareExchange128
+internal static unsafe class CompareExchange128
 {
     private static readonly delegate* unmanaged<UInt128*, ulong*, ulong, ulong, void> s_stub = Create();
     private static readonly Lock s_lock = new();
@@ -52,20 +52,14 @@ internal static unsafe partial class CompareExchange128
             0x5B,                          // pop rbx
             0xC3,                          // ret
         ];
-        const int PageSize = 4096, Read = 1, Write = 2, Execute = 4, PrivateAnonymous = 0x22;
-        void* page = Map(null, PageSize, Read | Write, PrivateAnonymous, -1, 0);
+        const int PageSize = 4096;
+        void* page = Libc.mmap(null, PageSize, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS, -1, 0);
         if ((nint)page == -1)
         {
             return null;
         }
 
         code.CopyTo(new Span<byte>(page, PageSize));
-        return Protect(page, PageSize, Read | Execute) == 0 ? (delegate* unmanaged<UInt128*, ulong*, ulong, ulong, void>)page : null;
+        return Libc.mprotect(page, PageSize, Libc.PROT_READ | Libc.PROT_EXEC) == 0 ? (delegate* unmanaged<UInt128*, ulong*, ulong, ulong, void>)page : null;
     }
-
-    [LibraryImport("libc", EntryPoint = "mmap")]
-    private static partial void* Map(void* address, nuint length, int protection, int flags, int fd, nint offset);
-
-    [LibraryImport("libc", EntryPoint = "mprotect")]
-    private static partial int Protect(void* address, nuint length, int protection);
 }
