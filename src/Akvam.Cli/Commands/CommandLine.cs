@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Akvam.Debugger.Smram;
 using Akvam.Machine;
 
 namespace Akvam.Cli.Commands;
@@ -21,6 +22,7 @@ internal static class CommandLine
                 RunCommand.Create(),
                 DemoCommand.Create(),
                 BenchCommand.Create(),
+                SmramCommand.Create(),
             };
             ParseResult parsed = root.Parse(args);
             if (parsed.Action is ParseErrorAction || (parsed.Errors.Count > 0 && parsed.Action is not { ClearsParseErrors: true }))
@@ -31,6 +33,10 @@ internal static class CommandLine
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
         }
         catch (MachineException e)
+        {
+            return Fail(e.Message, ExitCode.Error);
+        }
+        catch (SmramException e)
         {
             return Fail(e.Message, ExitCode.Error);
         }

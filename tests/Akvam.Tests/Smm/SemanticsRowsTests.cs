@@ -12,7 +12,6 @@ public sealed partial class SemanticsRowsTests
 
     private static readonly Dictionary<string, string> s_untested = new()
     {
-        ["Seed0_10"] = "the converter of other emulators' 32-bit images is not part of the product yet",
         ["Seed3_1"] = "needs VMX",
         ["Seed3_8"] = "an alternative that is not used",
         ["G3"] = "needs VMX",

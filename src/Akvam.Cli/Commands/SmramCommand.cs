@@ -1,0 +1,98 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Akvam.Cli.Smram;
+using Akvam.Debugger.Smram;
+
+namespace Akvam.Cli.Commands;
+
+/// <summary><c>akvam smram FILE</c>.</summary>
+internal static class SmramCommand
+{
+    public static Command Create()
+    {
+        var file = new Argument<string?>("FILE")
+        {
+            Description = "A state-save image: 512 bytes, or a dump of SMRAM (32 KiB from SMBASE + 8000h, or 64 KiB and more from SMBASE).",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        Option<string?> format = Format("--format", "How the image is laid out, instead of finding it out");
+        Option<string?> diff = MachineOptions.File("--diff", "Mark what is different in another image.");
+        Option<string?> convert = Format("--convert", "Rewrite a 32-bit image in another format, into the file of --output");
+        Option<string?> output = MachineOptions.File("--output", "Write the image to a file.");
+        var at = new Option<long?>("--at") { Description = "Where in the file SMBASE lies, in hexadecimal.", HelpName = "OFFSET", CustomParser = ParseOffset };
+        var command = new Command("smram", "Print the processor state that an SMI saved in SMRAM, field by field.") { file, format, diff, convert, output, at };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(file) is null)
+            {
+                result.AddError("smram needs the name of a file");
+            }
+
+            if (result.GetValue(convert) is not null && result.GetValue(output) is null)
+            {
+                result.AddError("--convert needs --output FILE");
+            }
+        });
+        command.SetAction(parsed => Show(
+            SmramFile.Read(parsed.GetValue(file)!, SmramNames.Parse(parsed.GetValue(format) ?? ""), parsed.GetValue(at)), parsed.GetValue(file)!, parsed.GetValue(diff),
+            parsed.GetValue(convert), parsed.GetValue(output)));
+        return command;
+    }
+
+    private static int Show(SmramImage image, string name, string? diff, string? convert, string? output)
+    {
+        SmramImage? other = diff is null ? null : SmramFile.Read(diff);
+        if (other is not null && other.Format != image.Format)
+        {
+            if (other.Format == SmramFormat.Amd64 || image.Format == SmramFormat.Amd64)
+            {
+                throw new SmramException($"{diff}: is in format {SmramNames.Of(other.Format)}, {name} in {SmramNames.Of(image.Format)}; they cannot be compared");
+            }
+
+            other = SmramConverter.Convert(other, image.Format, out _);
+        }
+
+        IReadOnlyList<string> lost = [];
+        SmramImage result = convert is null ? image : SmramConverter.Convert(image, SmramNames.Parse(convert)!.Value, out lost);
+        if (output is not null)
+        {
+            File.WriteAllBytes(output, result.Bytes);
+        }
+
+        SmramTable.Write(result, other is null ? null : SmramConverter.Convert(other, result.Format, out _), Console.Out, !Console.IsOutputRedirected);
+        if (lost.Count > 0)
+        {
+            Console.Error.WriteLine($"akvam: {convert} has no place for: {string.Join(", ", lost)}");
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static Option<string?> Format(string name, string description)
+    {
+        var option = new Option<string?>(name) { Description = $"{description}: {string.Join(", ", SmramNames.All)}.", HelpName = "FORMAT" };
+        option.Validators.Add(result =>
+        {
+            string given = result.Tokens.Count > 0 ? result.Tokens[^1].Value : "";
+            if (SmramNames.Parse(given) is null)
+            {
+                result.AddError($"{name} takes one of {string.Join(", ", SmramNames.All)}, not '{given}'");
+            }
+        });
+        return option;
+    }
+
+    private static long? ParseOffset(ArgumentResult result)
+    {
+        string text = result.Tokens[^1].Value;
+        ReadOnlySpan<char> digits = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? text.AsSpan(2) : text;
+        if (long.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long value) && value is >= 0 and < 1L << 40)
+        {
+            return value;
+        }
+
+        result.AddError($"--at takes an offset in hexadecimal, not '{text}'");
+        return null;
+    }
+}
