@@ -108,7 +108,8 @@ say()
 # stop NAME: ends QEMU through its monitor.
 stop()
 {
-    ask "$1" quit
+    # It may be gone before its answer is.
+    echo '{"execute": "quit"}' >&"${input_of[$1]}"
     wait_end "$1" 20
 }
 
