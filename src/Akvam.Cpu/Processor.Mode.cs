@@ -57,6 +57,18 @@ public sealed unsafe partial class Processor
         TlbControl.UpdateTags(s);
     }
 
+    /// <summary>
+    /// As <see cref="UpdateMode"/> when 64-bit code took the place of 64-bit code in the same address space: only CPL, CS, SS and AC changed.
+    /// </summary>
+    public static void UpdateLevel(CpuState* s)
+    {
+        ModeKey m = s->Mode & ~(ModeKey.Cpl0 | ModeKey.Cpl3 | ModeKey.Umip);
+        m |= s->Cpl == 0 ? ModeKey.Cpl0 : s->Cpl == 3 ? ModeKey.Cpl3 : 0;
+        m |= (s->Cr4 & Cr4.UMIP) != 0 && s->Cpl != 0 ? ModeKey.Umip : 0;
+        s->Mode = m;
+        TlbControl.UpdateLevel(s);
+    }
+
     private static bool IsFlat(in SegmentRegister r) =>
         r.Base == 0 && r.Limit == uint.MaxValue && r.IsUsable && (r.Attributes & (SegmentRegister.P | SegmentRegister.Code | SegmentRegister.ExpandDown | SegmentRegister.Writable))
             == (SegmentRegister.P | SegmentRegister.Writable);
@@ -77,8 +89,22 @@ public sealed unsafe partial class Processor
             UpdateMode(s);
         }
 
-        Post(s, Request.Evaluate);
+        EvaluateFlags(s, before);
         return Flow.End;
+    }
+
+    /// <summary>
+    /// Has the run loop look at events if flags that were loaded can make a difference: a trap or a shielded instruction follows, or interrupts are let in
+    /// and one waits. Those that come later post a request of their own.
+    /// </summary>
+    internal static void EvaluateFlags(CpuState* s, ulong before)
+    {
+        ulong flags = s->SystemFlags, changed = flags ^ before;
+        if ((flags & (Rflags.TF | Rflags.RF | Rflags.VM)) != 0 || (changed & (Rflags.TF | Rflags.VM | Rflags.VIF | Rflags.VIP)) != 0 || s->GuestMode != 0
+            || ((changed & flags & Rflags.IF) != 0 && Of(s).Bus.HasInterrupt))
+        {
+            Post(s, Request.Evaluate);
+        }
     }
 
     /// <summary>Sets request bits; from any thread.</summary>

@@ -193,7 +193,6 @@ public sealed unsafe partial class Processor
                 }
 
                 Trace?.Write(this, "kvm_inj_exception", $"{s->Fault.Vector} (0x{s->Fault.ErrorCode:x})");
-                s->Epoch++;
                 Delivery.Fault(s);
                 _deliveries--;
                 return null;

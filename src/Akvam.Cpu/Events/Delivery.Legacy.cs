@@ -151,8 +151,6 @@ internal static unsafe partial class Delivery
     private static void Enter(CpuState* s, Descriptor gate, int cpl, ulong rip)
     {
         s->SystemFlags &= ~(Rflags.TF | Rflags.NT | Rflags.RF | Rflags.VM | ((gate.Type & 1) == 0 ? Rflags.IF : 0));
-        s->Cpl = (byte)cpl;
-        s->Rip = rip;
-        Processor.UpdateMode(s);
+        FarControl.Transfer(s, in s->Cs, cpl, rip);
     }
 }

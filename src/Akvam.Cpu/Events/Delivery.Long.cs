@@ -75,19 +75,21 @@ internal static unsafe partial class Delivery
             return Events.Fault.Gp(s, ext);
         }
 
-        Unsafe.SkipInit(out StackFrame frame);
-        frame.BeginLong(s, rsp & ~15ul, cpl);
-        frame.Push(s->Ss.Selector);
-        frame.Push(s->Gpr[Register.Rsp]);
-        frame.Push(FlagsImage(s, e));
-        frame.Push(s->Cs.Selector);
-        frame.Push(returnRip);
+        ulong* frame = stackalloc ulong[6];
+        ulong* low = frame;
         if (e->HasErrorCode)
         {
-            frame.Push(e->ErrorCode);
+            *low++ = e->ErrorCode;
         }
 
-        if (!DescriptorTable.SetAccessed(s, selector, code) || frame.Commit(s, ext) == Flow.Abort)
+        low[0] = returnRip;
+        low[1] = s->Cs.Selector;
+        low[2] = FlagsImage(s, e);
+        low[3] = s->Gpr[Register.Rsp];
+        low[4] = s->Ss.Selector;
+        int bytes = (int)((byte*)(low + 5) - (byte*)frame);
+        rsp = (rsp & ~15ul) - (ulong)bytes;
+        if (!DescriptorTable.SetAccessed(s, selector, code) || StackFrame.StoreLong(s, rsp, (byte*)frame, bytes, cpl, ext) == Flow.Abort)
         {
             return Flow.Abort;
         }
@@ -99,7 +101,7 @@ internal static unsafe partial class Delivery
             s->Ss = Segments.Null(in s->Ss, (ushort)cpl);
         }
 
-        s->Gpr[Register.Rsp] = frame.Pointer;
+        s->Gpr[Register.Rsp] = rsp;
         Enter(s, gate, cpl, rip);
         return Flow.Jump;
     }

@@ -90,7 +90,7 @@ internal unsafe struct StackFrame
         fixed (byte* p = _bytes)
         {
             byte* from = p + Capacity - _used;
-            Flow flow = Mask == ulong.MaxValue ? StoreLong(s, low, from, error)
+            Flow flow = Mask == ulong.MaxValue ? StoreLong(s, low, from, _used, Tag, error)
                 : low + (ulong)_used - 1 <= Mask ? StoreLegacy(s, low, from, error)
                 : StoreWrapped(s, low, from, error);
             if (flow != Flow.Abort)
@@ -109,17 +109,20 @@ internal unsafe struct StackFrame
         s->Gpr[Register.Rsp] = Mask == 0xFFFF ? (rsp & ~0xFFFFul) | (Pointer & 0xFFFF) : Pointer & Mask;
     }
 
-    private readonly Flow StoreLong(CpuState* s, ulong low, byte* from, uint error)
+    /// <summary>Writes values that are in memory as they shall be on a 64-bit stack of level <paramref name="cpl"/>, from <paramref name="low"/> up.</summary>
+    public static Flow StoreLong(CpuState* s, ulong low, byte* from, int size, int cpl, uint error) => StoreLong(s, low, from, size, TagFor(s, cpl), error);
+
+    private static Flow StoreLong(CpuState* s, ulong low, byte* from, int size, ulong tag, uint error)
     {
-        ulong last = low + (ulong)_used - 1;
+        ulong last = low + (ulong)size - 1;
         TlbEntry* e = Mem.Entry(s, low);
-        if (e->Write == ((last & ~TlbTag.Mask) | Tag))
+        if (e->Write == ((last & ~TlbTag.Mask) | tag))
         {
-            Unsafe.CopyBlockUnaligned((byte*)(low + e->Addend), from, (uint)_used);
+            Unsafe.CopyBlockUnaligned((byte*)(low + e->Addend), from, (uint)size);
             return Flow.Next;
         }
 
-        return Canonical.Is(s, low) && Canonical.Is(s, last) ? SlowAccess.Store(s, low, from, _used, Tag) : Fault.Ss(s, error);
+        return Canonical.Is(s, low) && Canonical.Is(s, last) ? SlowAccess.Store(s, low, from, size, tag) : Fault.Ss(s, error);
     }
 
     private readonly Flow StoreLegacy(CpuState* s, ulong low, byte* from, uint error) => Fits(s, low, _used)

@@ -19,6 +19,7 @@ public sealed unsafe class BlockCache : IDisposable
     private const int LookupBits = 12;
     private const int BucketBits = 16;
     private const int FetchEntries = 256;
+    private const int CodePageWords = 256;
     private const nuint ArenaBytes = 48 << 20;
     internal const int MaxInstructions = 48;
     internal const int MaxBytes = 224;
@@ -29,6 +30,9 @@ public sealed unsafe class BlockCache : IDisposable
     private readonly Block** _buckets;
     private readonly FetchEntry* _fetch;
     private readonly byte* _arena;
+
+    /// <summary>A bit for each linear page (and others that share it) that code was looked up in since everything was forgotten.</summary>
+    private readonly ulong[] _codePages = new ulong[CodePageWords];
     private nuint _used;
 
     internal BlockCache(Processor processor)
@@ -261,7 +265,7 @@ public sealed unsafe class BlockCache : IDisposable
                 continue;
             }
 
-            ulong linear = (e->Write & ~4095ul) | ((ulong)n << 12);
+            ulong linear = e->Write & ~TlbTag.Mask;
             if (code.VersionOf((byte*)(linear + e->Addend)) == version)
             {
                 e->Tracked = e->Write;
@@ -284,8 +288,12 @@ public sealed unsafe class BlockCache : IDisposable
         entry = default;
         if (!PageWalker.Translate(s, linear, AccessKind.Execute, s->CodeTag & TlbTag.WhoMask, out PageWalk walk))
         {
+            // What the guest's handler maps here may have been read in by user space meanwhile, over code that we know.
+            s->Epoch++;
             return false;
         }
+
+        CodePages(linear) |= 1ul << (int)((linear >> 12) & 63);
 
         PhysicalMemory memory = _processor.Group.Memory;
         MemorySlot? slot = memory.Find(s->InSmm, walk.Gpa);
@@ -329,9 +337,17 @@ public sealed unsafe class BlockCache : IDisposable
         b->Tag = ulong.MaxValue;
     }
 
+    /// <summary>The word of <see cref="_codePages"/> with a linear page's bit.</summary>
+    private ref ulong CodePages(ulong linear) => ref _codePages[((linear >> 18) ^ (linear >> 26)) & (CodePageWords - 1)];
+
     /// <summary>Forgets what was looked up in one linear page (INVLPG).</summary>
     internal void ForgetPage(ulong linear)
     {
+        if ((CodePages(linear) & (1ul << (int)((linear >> 12) & 63))) == 0)
+        {
+            return;
+        }
+
         (_fetch + ((linear >> 12) & (FetchEntries - 1)))->Tag = ulong.MaxValue;
         new Span<nint>(_lookup + ((linear >> 6) & 0xFC0), 64).Clear();
     }
@@ -340,6 +356,7 @@ public sealed unsafe class BlockCache : IDisposable
     internal void ForgetLookups()
     {
         new Span<nint>(_lookup, 1 << LookupBits).Clear();
+        Array.Clear(_codePages);
         for (int n = 0; n < FetchEntries; n++)
         {
             _fetch[n].Tag = ulong.MaxValue;

@@ -11,8 +11,8 @@ namespace Akvam.Cpu.Memory;
 /// <remarks>Valid because the pointers come from the TLB, whose entries are dropped (with every processor parked) before a memory slot goes away.</remarks>
 public static unsafe class Mem
 {
-    /// <summary>Entries of the data TLB.</summary>
-    public const int DtlbEntries = 1024;
+    /// <summary>Entries of the data TLB: two to the power of <see cref="DtlbBits"/>.</summary>
+    public const int DtlbBits = 12, DtlbEntries = 1 << DtlbBits;
 
     /// <summary>Effective address of the memory operand, not yet masked to the address size.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -25,9 +25,10 @@ public static unsafe class Mem
     public static ulong AddressMask(InsnFlags flags) =>
         (flags & InsnFlags.Addr16) != 0 ? 0xFFFF : (flags & InsnFlags.Addr32) != 0 ? 0xFFFF_FFFF : ulong.MaxValue;
 
+    /// <summary>The only entry that a page can have: its number folded once, so that buffers at a round distance do not share entries.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TlbEntry* Entry(CpuState* s, ulong linear) =>
-        (TlbEntry*)((byte*)s + CpuState.DtlbOffset + ((linear >> 12) & (DtlbEntries - 1)) * (ulong)sizeof(TlbEntry));
+        (TlbEntry*)((byte*)s + CpuState.DtlbOffset + (((linear >> 12) ^ (linear >> (12 + DtlbBits))) & (DtlbEntries - 1)) * (ulong)sizeof(TlbEntry));
 
     /// <summary>Loads the memory operand.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -14,4 +14,7 @@ internal struct PageWalk
 
     /// <summary>Mapped by a 1 GiB page.</summary>
     public bool Huge;
+
+    /// <summary>Where the last table was, which is where the page usually is too; or null.</summary>
+    public MemorySlot? Slot;
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.Events;
 using Akvam.Cpu.State;
 
@@ -49,6 +50,7 @@ internal static unsafe class PageWalker
         return Walk64(s, linear, kind, who, pdpte & FrameMask, 2, ref walk);
     }
 
+    [SkipLocalsInit]
     private static bool Walk64(CpuState* s, ulong linear, AccessKind kind, ulong who, ulong table, int level, ref PageWalk walk)
     {
         Processor p = Processor.Of(s);
@@ -140,6 +142,7 @@ internal static unsafe class PageWalker
         walk.Gpa = (entry & FrameMask & ~offset) | (linear & offset);
         walk.Large = l == 2;
         walk.Huge = l == 3;
+        walk.Slot = slot;
         walk.Writable = ((entry & D) != 0 || kind == AccessKind.Write) && MayWrite(s, who, rights, key);
         return true;
     }

@@ -196,7 +196,7 @@ internal static unsafe class SlowAccess
         }
 
         target.Gpa = walk.Gpa;
-        MemorySlot? slot = memory.Find(s->InSmm, walk.Gpa);
+        MemorySlot? slot = walk.Slot != null && walk.Slot.Contains(walk.Gpa) ? walk.Slot : memory.Find(s->InSmm, walk.Gpa);
         if (slot == null || (kind == AccessKind.Write && slot.ReadOnly))
         {
             return true;

@@ -48,9 +48,13 @@ public static unsafe class TlbControl
     public static void SwitchContext(CpuState* s) => UpdateTags(s);
 
     /// <summary>Derives the tags from the current context, CPL, AC, SMAP and armed data breakpoints.</summary>
-    public static void UpdateTags(CpuState* s)
+    public static void UpdateTags(CpuState* s) => SetTags(s, (ulong)Processor.Of(s).Contexts.Of(s->InSmm, Pcid(s)) << 2);
+
+    /// <summary>As <see cref="UpdateTags"/> when the address space is the same: CPL or AC changed.</summary>
+    public static void UpdateLevel(CpuState* s) => SetTags(s, s->SystemTag & ~TlbTag.WhoMask);
+
+    private static void SetTags(CpuState* s, ulong context)
     {
-        ulong context = (ulong)Processor.Of(s).Contexts.Of(s->InSmm, Pcid(s)) << 2;
         bool ac = (s->SystemFlags & Rflags.AC) != 0;
         ulong who = s->Cpl == 3 ? TlbTag.User : ac && (s->Cr4 & Cr4.SMAP) != 0 ? TlbTag.SupervisorAc : TlbTag.Supervisor;
         s->SlowWho = (byte)who;

@@ -147,10 +147,19 @@ internal static unsafe class FarControl
 
     internal static Flow Transfer(CpuState* s, in SegmentRegister cs, int cpl, ulong rip)
     {
+        bool stays64 = Segments.IsCode64(s) && cs.IsLong;
         s->Cs = cs;
         s->Cpl = (byte)cpl;
         s->Rip = rip;
-        Processor.UpdateMode(s);
+        if (stays64)
+        {
+            Processor.UpdateLevel(s);
+        }
+        else
+        {
+            Processor.UpdateMode(s);
+        }
+
         return Flow.Jump;
     }
 

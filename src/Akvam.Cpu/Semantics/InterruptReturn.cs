@@ -28,6 +28,7 @@ internal static unsafe class InterruptReturn
 
     private static Flow Return(CpuState* s, Insn* i, int width)
     {
+        ulong before = s->SystemFlags;
         Flow flow = (s->Mode & ModeKey.Virtual8086) != 0 ? FromVirtual8086(s, width)
             : (s->Mode & ModeKey.Protected) == 0 ? FromReal(s, width)
             : (s->SystemFlags & Rflags.NT) != 0 ? FromTask(s, i)
@@ -37,7 +38,11 @@ internal static unsafe class InterruptReturn
         {
             // NMIs are let through again after the IRET that ends their handler. [SDM3 6.7.1]
             s->NmiMasked = 0;
-            Processor.Post(s, Request.Evaluate);
+            Processor.EvaluateFlags(s, before);
+            if (s->NmiPending != 0 || s->PendingDebug != 0)
+            {
+                Processor.Post(s, Request.Evaluate);
+            }
         }
 
         return flow;

@@ -18,28 +18,27 @@ internal static unsafe class SystemCalls
     {
         int selector = (int)(s->Star >> StarSyscall) & 0xFFFC;
         ulong next = i->NextRip(s);
+        SegmentRegister cs;
+        ulong rip;
         if (Segments.IsLongMode(s))
         {
             ulong flags = LazyFlags.Read(s) & ~Rflags.RF;
-            bool from64 = Segments.IsCode64(s);
             s->Gpr[State.Register.Rcx] = next;
             s->Gpr[11] = flags;
             LazyFlags.Write(s, flags & ~s->Sfmask);
-            s->Cs = Segments.Flat(selector, CodeType | SegmentRegister.L);
-            s->Rip = from64 ? s->Lstar : s->Cstar;
+            cs = Segments.Flat(selector, CodeType | SegmentRegister.L);
+            rip = Segments.IsCode64(s) ? s->Lstar : s->Cstar;
         }
         else
         {
             s->Gpr[State.Register.Rcx] = (uint)next;
             s->SystemFlags &= ~(Rflags.VM | Rflags.IF | Rflags.RF);
-            s->Cs = Segments.Flat(selector, CodeType | SegmentRegister.Db);
-            s->Rip = (uint)s->Star;
+            cs = Segments.Flat(selector, CodeType | SegmentRegister.Db);
+            rip = (uint)s->Star;
         }
 
         s->Ss = Segments.Flat((ushort)(selector + 8), DataType | SegmentRegister.Db);
-        s->Cpl = 0;
-        Processor.UpdateMode(s);
-        return Flow.Jump;
+        return FarControl.Transfer(s, in cs, 0, rip);
     }
 
     private static Flow Sysret32(CpuState* s, Insn* i) => Sysret(s, 0, SegmentRegister.Db, (uint)s->Gpr[State.Register.Rcx]);
@@ -55,6 +54,7 @@ internal static unsafe class SystemCalls
         }
 
         int selector = (int)(s->Star >> StarSysret) & 0xFFFF;
+        ulong before = s->SystemFlags;
         if (Segments.IsCode64(s))
         {
             LazyFlags.Write(s, s->Gpr[11] & ~(Rflags.RF | Rflags.VM));
@@ -64,12 +64,12 @@ internal static unsafe class SystemCalls
             s->SystemFlags |= Rflags.IF;
         }
 
-        s->Cs = Segments.Flat((ushort)(selector + offset) | 3, CodeType | Ring3 | attributes);
+        SegmentRegister cs = Segments.Flat((ushort)(selector + offset) | 3, CodeType | Ring3 | attributes);
 
         // Base, limit and attributes of SS stay what they are. [APM3 SYSRET]
         s->Ss.Selector = (ushort)(selector + 8);
-        Processor.Post(s, Request.Evaluate);
-        return FarControl.Transfer(s, in s->Cs, 3, rip);
+        Processor.EvaluateFlags(s, before);
+        return FarControl.Transfer(s, in cs, 3, rip);
     }
 
     private static Flow Sysenter(CpuState* s, Insn* i)

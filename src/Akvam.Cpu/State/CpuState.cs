@@ -178,7 +178,7 @@ public unsafe struct CpuState
     /// <summary>The run stops before <see cref="Retired"/> would pass this number.</summary>
     public ulong StopAt;
 
-    /// <summary>Changes at every exit to user space and injected event; a cached block of an older epoch is compared with memory before it runs.</summary>
+    /// <summary>Changes at every exit to user space, injected event and failed fetch; a cached block of an older epoch is compared with memory before it runs.</summary>
     public uint Epoch;
 
     /// <summary>The block cache's lookup table, for host code.</summary>

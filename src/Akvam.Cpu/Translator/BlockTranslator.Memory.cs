@@ -6,9 +6,9 @@ namespace Akvam.Cpu.Translator;
 /// <remarks>Valid as the rest of it.</remarks>
 internal sealed unsafe partial class BlockTranslator
 {
-    private const int IndexShift = 12 - 5, IndexMask = (Mem.DtlbEntries - 1) << 5;
+    private const int IndexShift = 12 - 5, FoldShift = IndexShift + Mem.DtlbBits, IndexMask = (Mem.DtlbEntries - 1) << 5;
     private const int ReadTag = 0, WriteTag = 8, Addend = 24;
-    private const int Or = 1, And = 4, Compare = 7, ShiftRight = 5;
+    private const int Or = 1, And = 4, Compare = 7, ShiftRight = 5, Xor = 0x33;
 
     /// <summary>
     /// The search of <see cref="Mem"/>: on a hit the address register holds what is to be added to the linear address; otherwise instruction
@@ -17,16 +17,10 @@ internal sealed unsafe partial class BlockTranslator
     private void LookUp(int n, in GuestAddress address, int size, bool write)
     {
         LoadAddress(Address, address, 0);
-        if (size == 1)
-        {
-            _e.Move(Scratch, Address);
-        }
-        else
-        {
-            LoadAddress(Scratch, address, size - 1);
-        }
-
+        _e.ShiftRightInto(Scratch, Address, FoldShift);
         _e.ShiftImmediate(ShiftRight, Address, IndexShift);
+        _e.Op(Xor, Address, Scratch, wide: false);
+        LoadAddress(Scratch, address, size - 1);
         _e.AluImmediate(And, Address, IndexMask, wide: false);
         _e.AluImmediate(And, Scratch, ~(int)TlbTag.Mask);
         _e.Op(0x0B, Scratch, HostMemory.State(StateOffset.DataTag));

@@ -134,7 +134,7 @@ internal sealed unsafe partial class BlockTranslator
         _e.MoveImmediate(Scratch, (ulong)Insn(n));
         _e.Rex(false, 0, 0, Address >> 3, false);
         _e.U8(0xB8 | (Address & 7));
-        _e.U32(covered ? n | Fallback.SlowAccess : n);
+        _e.U32(n | (covered ? Fallback.SlowAccess : 0) | (FlagUse.IsNone(_guest[n]) ? Fallback.KeepsFlags : 0));
         _e.CallTo(_routines.Interpret);
     }
 

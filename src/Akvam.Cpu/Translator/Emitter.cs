@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.Intrinsics.X86;
 
 namespace Akvam.Cpu.Translator;
 
@@ -147,6 +148,25 @@ internal sealed class Emitter
     public void ShiftImmediate(int operation, int register, int count)
     {
         Op(0xC1, operation, register);
+        U8(count);
+    }
+
+    /// <summary>Another register, shifted; its upper <paramref name="count"/> bits are undefined.</summary>
+    public void ShiftRightInto(int to, int from, int count)
+    {
+        if (!Bmi2.IsSupported)
+        {
+            Move(to, from);
+            ShiftImmediate(5, to, count);
+            return;
+        }
+
+        // RORX: the one shift that leaves its source alone.
+        U8(0xC4);
+        U8(0x43 | (to < 8 ? 0x80 : 0) | (from < 8 ? 0x20 : 0));
+        U8(0xFB);
+        U8(0xF0);
+        U8(0xC0 | ((to & 7) << 3) | (from & 7));
         U8(count);
     }
 

@@ -11,6 +11,11 @@ internal static unsafe class Fallback
     /// <summary>Set in the number of an instruction that is covered, but whose memory access the TLB did not serve.</summary>
     public const int SlowAccess = 1 << 16;
 
+    /// <summary>Set in the number of an instruction that neither reads nor changes arithmetic flags: they stay in the form of host code.</summary>
+    public const int KeepsFlags = 1 << 17;
+
+    private const int Number = SlowAccess - 1;
+
     public static nint Address => (nint)(delegate* unmanaged<CpuState*, Insn*, int, int>)&Interpret;
 
     /// <summary>An exception must not cross host code: it waits in the engine until that has returned.</summary>
@@ -21,12 +26,23 @@ internal static unsafe class Fallback
         try
         {
             engine.Count(i->Code, (number & SlowAccess) != 0);
+            if ((number & KeepsFlags) != 0)
+            {
+                Flow kept = i->Execute(s, i);
+                if (kept != Flow.Next)
+                {
+                    Engine.Leave(s, i, number & Number, kept);
+                }
+
+                return (int)kept;
+            }
+
             HostFlags.ToLazy(s);
             ulong result = s->FlagResult, aux = s->FlagAux;
             Flow flow = i->Execute(s, i);
             if (flow != Flow.Next)
             {
-                Engine.Leave(s, i, number & ~SlowAccess, flow);
+                Engine.Leave(s, i, number & Number, flow);
             }
 
             if (s->FlagResult != result || s->FlagAux != aux)

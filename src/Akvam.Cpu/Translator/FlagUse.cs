@@ -7,6 +7,11 @@ internal readonly record struct FlagUse(RflagsBits Reads, RflagsBits Writes)
 {
     public const RflagsBits All = RflagsBits.OF | RflagsBits.SF | RflagsBits.ZF | RflagsBits.AF | RflagsBits.CF | RflagsBits.PF;
 
+    /// <summary>The interpreter's handler of this instruction neither reads nor changes an arithmetic flag, nor pushes them.</summary>
+    public static bool IsNone(in Instruction x) => x.FlowControl == FlowControl.Next
+        && ((x.RflagsRead == RflagsBits.None && x.RflagsModified == RflagsBits.None && x.Mnemonic is not (Mnemonic.Lahf or Mnemonic.Sahf or Mnemonic.Pushf or Mnemonic.Pushfd or Mnemonic.Pushfq))
+            || x.Code is >= Code.Mov_r32_cr and <= Code.Mov_tr_r32);
+
     /// <summary>Of an instruction that is emitted again.</summary>
     public static FlagUse Of(in Instruction x)
     {
