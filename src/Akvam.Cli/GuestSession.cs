@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Akvam.Cli.Commands;
 using Akvam.Cli.Terminal;
 using Akvam.Machine;
 using Akvam.Machine.Devices;
@@ -17,27 +18,28 @@ internal sealed class GuestSession : IDisposable
     private readonly EventTrace? _trace;
     private readonly Pc _pc;
     private readonly List<PosixSignalRegistration> _signals = [];
-    private readonly bool _ownInit;
+    private readonly bool _ownInit, _stats;
     private RawTerminal? _terminal;
     private int _endedBySignal;
 
-    /// <param name="memory">MiB of memory.</param>
-    /// <param name="cpus">Processors.</param>
-    /// <param name="trace">A file for the events, or null.</param>
+    /// <param name="machine">What the machine is made of.</param>
     /// <param name="ownInit">Whether our own initramfs runs, which says by XON when it wants input and takes the end of it.</param>
-    public GuestSession(int memory, int cpus, string? trace, bool ownInit = false)
+    public GuestSession(MachineChoice machine, bool ownInit = false)
     {
+        _stats = machine.Stats;
         _ownInit = ownInit;
         _input.Held = ownInit;
         _output = new ConsoleOutput(1, OnOutputFailed);
         _debug = new ConsoleOutput(2, OnOutputFailed);
-        _trace = trace is null ? null : new EventTrace(trace);
+        _trace = machine.Trace is null ? null : new EventTrace(machine.Trace);
         try
         {
             _pc = new Pc(new PcOptions
             {
-                MemoryMegabytes = memory,
-                Cpus = cpus,
+                MemoryMegabytes = machine.Memory,
+                Cpus = machine.Cpus,
+                Engine = machine.Engine,
+                DumpBlocks = machine.DumpBlocks,
                 SerialInput = _input,
                 SerialOutput = ownInit ? FilterOutput : _output.Write,
                 DebugOutput = _debug.Write,
@@ -184,6 +186,11 @@ internal sealed class GuestSession : IDisposable
     {
         _output.Flush();
         _debug.Flush();
+        if (_stats)
+        {
+            Say($"\nakvam: {_pc.DescribeEngines()}\n");
+        }
+
         switch (end.Kind)
         {
             case MachineEndKind.PowerOff:

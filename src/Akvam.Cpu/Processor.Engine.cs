@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Akvam.Cpu.Diagnostics;
 using Akvam.Cpu.Translator;
 
 namespace Akvam.Cpu;
@@ -36,6 +37,9 @@ public sealed unsafe partial class Processor
 
     /// <summary>Which instructions host code left to the interpreter, and how often; empty with the interpreter as the engine.</summary>
     public TranslatorStatistics TranslatorStatistics => _translator?.Statistics ?? new TranslatorStatistics();
+
+    /// <summary>Hears of each piece of host code that the translator makes. Null: nobody.</summary>
+    public ITranslationObserver? TranslationObserver { get; set; }
 
     internal TranslatorEngine? Translator => _translator;
 }

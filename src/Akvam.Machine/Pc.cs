@@ -31,7 +31,7 @@ public sealed class Pc : IDisposable
         _options = options;
         Control.Ended += OnEnded;
         _kvm = Kvm.Open();
-        _vm = _kvm.CreateVm();
+        _vm = _kvm.CreateVm(VmOptions(options));
         _vm.CreateIrqchip();
         // Port 61h belongs to the timer: guests time themselves against its channel 2.
         _vm.CreatePit2(new kvm_pit_config { flags = KvmIrq.KVM_PIT_SPEAKER_DUMMY });
@@ -131,6 +131,10 @@ public sealed class Pc : IDisposable
         }
     }
 
+    /// <summary>What the engine of each processor did; they have to stand still, as after <see cref="Wait"/>.</summary>
+    public string DescribeEngines() =>
+        string.Join(Environment.NewLine, _runners.Select(r => (_runners.Length > 1 ? $"vCPU {r.Vcpu.Id}: " : "") + r.Vcpu.EngineReport));
+
     public void Dispose()
     {
         Control.Finish(new MachineEnd(MachineEndKind.Quit, 0, "disposed"));
@@ -165,6 +169,13 @@ public sealed class Pc : IDisposable
         }
 
         ProcessorSetup.Apply(_runners[0].Vcpu, start);
+    }
+
+    private static VmOptions VmOptions(PcOptions options)
+    {
+        var with = new VmOptions();
+        with = options.Engine is { } engine ? with.WithEngine(engine) : with;
+        return options.DumpBlocks is { } folder ? with with { DumpBlocks = folder } : with;
     }
 
     private IrqLine Irq(int line) => asserted => _vm.IrqLine((uint)line, asserted);

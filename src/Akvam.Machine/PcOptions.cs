@@ -23,6 +23,12 @@ public sealed record PcOptions
     /// <summary>The clock of the devices outside the KVM core.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>What executes guest code: one of <see cref="VmOptions.EngineNames"/>; null: as <see cref="VmOptions"/> has it.</summary>
+    public string? Engine { get; init; }
+
+    /// <summary>A folder for files with the guest and host code of each translated block; null: as <see cref="VmOptions"/> has it.</summary>
+    public string? DumpBlocks { get; init; }
+
     /// <summary>Takes a line for each event, or null.</summary>
     public EventTrace? Trace { get; init; }
 }

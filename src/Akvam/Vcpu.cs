@@ -32,9 +32,10 @@ public sealed unsafe partial class Vcpu : IDisposable
         _id = id;
         _page = new RunPage(runPage);
         _bus = new VcpuBus(vm, this);
-        _processor = new Processor(vm.Group, _bus, (int)id) { Engine = vm.Engine };
+        _processor = new Processor(vm.Group, _bus, (int)id) { Engine = vm.Options.Engine };
         _bus.Attach(_processor);
         _processor.MsrPolicy = vm.MsrPolicy;
+        _processor.TranslationObserver = _observers = Diagnostics.TranslationObservers.Create(vm.Options, id);
         _processor.IsBootstrap = id == vm.BootVcpuId;
         if (_bus.Lapic is not null && !_processor.IsBootstrap)
         {
@@ -116,6 +117,8 @@ public sealed unsafe partial class Vcpu : IDisposable
             {
                 _processor.Dispose();
             }
+
+            _observers?.Dispose();
         }
     }
 

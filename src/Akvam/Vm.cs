@@ -19,15 +19,15 @@ public sealed partial class Vm : IDisposable
     private Vcpu[] _vcpus = [];
     private bool _disposed;
 
-    /// <summary>What executes the guest code of its vCPUs.</summary>
-    internal Akvam.Cpu.EngineKind Engine { get; }
+    /// <summary>What it was made with.</summary>
+    internal VmOptions Options { get; }
 
     internal Vm(Kvm kvm, VmOptions options)
     {
         _kvm = kvm;
         Clock = new VmClock(options.Clock ?? new MonotonicClock(), options.WallClock);
         _timers = options.Timers;
-        Engine = options.Engine;
+        Options = options;
         Random = options.Random ?? new SystemRandomSource();
         _regions = new MemoryRegions(Group.Memory);
     }

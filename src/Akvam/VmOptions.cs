@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Akvam.Cpu;
 using Akvam.Devices;
 
@@ -20,7 +21,23 @@ public sealed record VmOptions
     /// <summary>RDRAND and RDSEED. Null: the host's.</summary>
     public IRandomSource? Random { get; init; }
 
+    /// <summary>Lists generated code in /tmp/perf-PID.map, where perf looks for its names. Without a wish, AKVAM_PERF_MAP=1 decides.</summary>
+    public bool PerfMap { get; init; } = Environment.GetEnvironmentVariable("AKVAM_PERF_MAP") is "1";
+
+    /// <summary>A folder for files with the guest and host code of each translated block, one file a vCPU. Null: none. Without a wish, AKVAM_DUMP_BLOCKS decides.</summary>
+    public string? DumpBlocks { get; init; } = Environment.GetEnvironmentVariable("AKVAM_DUMP_BLOCKS");
+
     /// <summary>What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that the interpreter runs.</summary>
     public EngineKind Engine { get; init; } =
         Enum.TryParse(Environment.GetEnvironmentVariable("AKVAM_ENGINE"), ignoreCase: true, out EngineKind engine) ? engine : EngineKind.Interpreter;
+
+    /// <summary>The names of the engines that run on this host; the one that runs without a wish comes first.</summary>
+    public static IReadOnlyList<string> EngineNames { get; } =
+        RuntimeInformation.ProcessArchitecture == Architecture.X64 ? ["interpreter", "translator"] : ["interpreter"];
+
+    /// <summary>These options with an engine by its name.</summary>
+    /// <param name="name">One of <see cref="EngineNames"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such engine on this host.</exception>
+    public VmOptions WithEngine(string name) =>
+        EngineNames.Contains(name) ? this with { Engine = Enum.Parse<EngineKind>(name, ignoreCase: true) } : throw new ArgumentOutOfRangeException(nameof(name), name, "no such engine");
 }

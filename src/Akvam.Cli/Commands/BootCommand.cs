@@ -19,24 +19,19 @@ internal static class BootCommand
         Option<string?> kernel = MachineOptions.File("--kernel", "A Linux kernel, bzImage or vmlinux. Without it, Debian's is downloaded once.");
         Option<string?> initrd = MachineOptions.File("--initrd", "An initramfs. Without it, one is made of busybox.");
         var append = new Option<string>("--append") { Description = "More of the kernel's command line.", HelpName = "TEXT", DefaultValueFactory = _ => "" };
-        Option<int> memory = MachineOptions.Memory(DefaultMegabytes);
-        Option<int> cpus = MachineOptions.Cpus();
-        Option<string?> trace = MachineOptions.Trace();
+        var machine = new MachineChoice.Options(DefaultMegabytes);
         var command = new Command("boot", "Boot Linux to a shell on this terminal. Ctrl-A x leaves, Ctrl-A h helps; input from a pipe goes to the guest's shell.")
         {
             kernel,
             initrd,
             append,
-            memory,
-            cpus,
-            trace,
         };
-        command.SetAction(parsed => Boot(
-            parsed.GetValue(kernel), parsed.GetValue(initrd), parsed.GetValue(append) ?? "", parsed.GetValue(memory), parsed.GetValue(cpus), parsed.GetValue(trace)));
+        machine.AddTo(command);
+        command.SetAction(parsed => Boot(parsed.GetValue(kernel), parsed.GetValue(initrd), parsed.GetValue(append) ?? "", machine.Read(parsed)));
         return command;
     }
 
-    private static int Boot(string? kernelPath, string? initrdPath, string append, int memory, int cpus, string? trace)
+    private static int Boot(string? kernelPath, string? initrdPath, string append, MachineChoice machine)
     {
         // What the user gave is looked at before anything is downloaded.
         GuestImage? kernel = kernelPath is null ? null : GuestImage.Open(kernelPath);
@@ -49,7 +44,7 @@ internal static class BootCommand
             initrd ??= InitramfsBuilder.Build(GuestImage.ReadFile(files.Busybox));
         }
 
-        using var session = new GuestSession(memory, cpus, trace, ownInit);
+        using var session = new GuestSession(machine, ownInit);
         session.Pc.LoadLinux(kernel, new LinuxBoot(CommandLineFor(append, ownInit), initrd, Seed: RandomNumberGenerator.GetBytes(SeedBytes)));
         return session.Run();
     }

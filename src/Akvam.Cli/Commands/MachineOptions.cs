@@ -17,10 +17,31 @@ internal static class MachineOptions
 
     public static Option<string?> Trace() => File("--trace", "Write one line for each event of the machine to a file.");
 
-    /// <summary>An option with a file name. A name that starts like an option is one the user forgot to give.</summary>
-    public static Option<string?> File(string name, string description)
+    public static Option<string?> Engine()
     {
-        var option = new Option<string?>(name) { Description = description, HelpName = "FILE" };
+        var option = new Option<string?>("--engine")
+        {
+            Description = $"What executes guest code: {string.Join(" or ", VmOptions.EngineNames)}. Without it AKVAM_ENGINE decides, and then it is the first of them.",
+            HelpName = "NAME",
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && !VmOptions.EngineNames.Contains(result.Tokens[^1].Value))
+            {
+                result.AddError($"--engine takes {string.Join(" or ", VmOptions.EngineNames)}, not '{result.Tokens[^1].Value}'");
+            }
+        });
+        return option;
+    }
+
+    public static Option<bool> Stats() => new("--stats") { Description = "Say at the end what the engine did, and which instructions the translator left to the interpreter." };
+
+    public static Option<string?> DumpBlocks() => File("--dump-blocks", "Write the guest and host code of each translated block to files in a folder, one a processor.", "FOLDER");
+
+    /// <summary>An option with a file name. A name that starts like an option is one the user forgot to give.</summary>
+    public static Option<string?> File(string name, string description, string helpName = "FILE")
+    {
+        var option = new Option<string?>(name) { Description = description, HelpName = helpName };
         option.Validators.Add(result =>
         {
             if (result.Tokens.Any(t => t.Value.Length == 0))

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
+using Akvam.Cpu.Diagnostics;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Native;
 using Akvam.Cpu.State;
@@ -24,6 +25,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     private readonly int _routineBytes;
     private readonly long[] _interpreted = new long[Semantics.Isa.Count];
     private ExceptionDispatchInfo? _failure;
+    private ulong _cold;
     private long _blocks, _instructions, _hostBytes, _exits, _slowAccesses;
 
     public TranslatorEngine(Processor processor)
@@ -41,6 +43,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         Blocks = _blocks,
         Instructions = _instructions,
         HostBytes = _hostBytes,
+        Cold = (long)_cold,
         Exits = _exits,
         SlowAccesses = _slowAccesses,
         Interpreted =
@@ -89,7 +92,9 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             }
             else
             {
+                ulong retired = s->Retired;
                 flow = Engine.RunBlock(s, b);
+                _cold += s->Retired - retired;
             }
 
             if (flow == Flow.Abort)
@@ -155,8 +160,18 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         _blocks++;
         _instructions += b->Count;
         _hostBytes += _emitter.Position;
+        Announce(s, b);
         return true;
     }
+
+    private void Announce(CpuState* s, Block* b) => _processor.TranslationObserver?.Translated(new Translation
+    {
+        Linear = b->Linear,
+        Bitness = (b->Mode & ModeKey.BitnessMask) switch { ModeKey.Code64 => 64, ModeKey.Code32 => 32, _ => 16 },
+        Guest = new ReadOnlySpan<byte>(Block.Code(b), b->Bytes),
+        HostAddress = (nint)b->HostCode,
+        Host = _emitter.Bytes,
+    });
 
     public void Dispose() => _code.Dispose();
 }

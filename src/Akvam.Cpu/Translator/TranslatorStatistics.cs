@@ -12,6 +12,9 @@ public sealed record TranslatorStatistics
     /// <summary>Bytes of host code made for them.</summary>
     public long HostBytes { get; init; }
 
+    /// <summary>Guest instructions executed outside host code, because they were not executed often enough to be translated, or stand in the last few before a limit.</summary>
+    public long Cold { get; init; }
+
     /// <summary>Times that host code returned to the run loop.</summary>
     public long Exits { get; init; }
 
