@@ -11,7 +11,10 @@ public sealed partial class Processor
     public GuestCpuid Cpuid { get; } = new();
 
     /// <summary>Deviations asked for.</summary>
-    public ProcessorQuirks Quirks { get; set; }
+    public ProcessorQuirks Quirks { get; set; } = ProcessorQuirks.Default;
+
+    /// <summary>The guest is offered MONITOR and MWAIT: by CPUID as it was set, or by IA32_MISC_ENABLE where that decides.</summary>
+    internal bool OffersMwait => (Quirks & ProcessorQuirks.MiscEnableNoMwait) != 0 ? Cpuid.Allows(Feature.Monitor) : (Msrs.MiscEnable & MsrFile.MiscEnableMwait) != 0;
 
     /// <summary>An SMI found no memory at SMRAM: nothing can be executed any more.</summary>
     public bool IsDead { get; internal set; }

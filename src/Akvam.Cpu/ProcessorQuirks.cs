@@ -8,4 +8,16 @@ public enum ProcessorQuirks
 
     /// <summary>RSM never blocks NMIs again when the SMI handler has unblocked them with IRET, as KVM does ("kvm-nmi-rsm"). AMD restores the mask.</summary>
     KvmNmiRsm = 1 << 0,
+
+    /// <summary>MONITOR and MWAIT do nothing where CPUID does not offer them, instead of #UD (KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS).</summary>
+    MwaitNeverUd = 1 << 1,
+
+    /// <summary>IA32_MISC_ENABLE's MWAIT bit is not CPUID's (KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT).</summary>
+    MiscEnableNoMwait = 1 << 2,
+
+    /// <summary>The other vendor's hypercall instruction is replaced in memory by this one's, instead of #UD (KVM_X86_QUIRK_FIX_HYPERCALL_INSN).</summary>
+    FixHypercall = 1 << 3,
+
+    /// <summary>What a processor has that nobody asked anything of.</summary>
+    Default = MwaitNeverUd | MiscEnableNoMwait | FixHypercall,
 }

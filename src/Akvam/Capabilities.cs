@@ -33,6 +33,9 @@ internal static class Capabilities
         KvmCap.KVM_CAP_X86_USER_SPACE_MSR or KvmCap.KVM_CAP_X86_MSR_FILTER or KvmCap.KVM_CAP_EXT_EMUL_CPUID or KvmCap.KVM_CAP_VCPU_ATTRIBUTES
             or KvmCap.KVM_CAP_SYS_ATTRIBUTES => 1,
 
+        KvmCap.KVM_CAP_MMU_SHADOW_CACHE_CONTROL or KvmCap.KVM_CAP_MSR_PLATFORM_INFO or KvmCap.KVM_CAP_ENFORCE_PV_FEATURE_CPUID or KvmCap.KVM_CAP_DISABLE_QUIRKS => 1,
+        KvmCap.KVM_CAP_DISABLE_QUIRKS2 => (int)Vm.KnownQuirks,
+
         // Running
         KvmCap.KVM_CAP_IMMEDIATE_EXIT or KvmCap.KVM_CAP_INTERNAL_ERROR_DATA or KvmCap.KVM_CAP_HLT or KvmCap.KVM_CAP_USER_NMI or KvmCap.KVM_CAP_X86_SMM => 1,
 

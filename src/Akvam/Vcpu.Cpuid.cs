@@ -10,7 +10,7 @@ public sealed unsafe partial class Vcpu
     /// <summary>KVM_MAX_CPUID_ENTRIES.</summary>
     public const int MaxCpuidEntries = 256;
 
-    /// <exception cref="KvmException">E2BIG: too many entries; EINVAL: a linear address width that does not exist.</exception>
+    /// <exception cref="KvmException">E2BIG: too many entries; EINVAL: a linear address width that does not exist, or a change after the vCPU has run.</exception>
     public void SetCpuid2(ReadOnlySpan<kvm_cpuid_entry2> entries)
     {
         lock (_gate)
@@ -33,6 +33,13 @@ public sealed unsafe partial class Vcpu
                 table[i] = new CpuidEntry { Function = e.function, Index = e.index, Flags = e.flags, Eax = e.eax, Ebx = e.ebx, Ecx = e.ecx, Edx = e.edx };
             }
 
+            if (_hasRun)
+            {
+                // Blocks were decoded, and the guest has seen it: the same table, or none. [KVM 4.92]
+                CheckUnchanged(table);
+                return;
+            }
+
             _processor.Cpuid.SetEntries(table);
             if (_bus.Lapic is { } lapic)
             {
@@ -42,6 +49,22 @@ public sealed unsafe partial class Vcpu
             }
 
             ControlRegisters.Reloaded(s);
+        }
+    }
+
+    private void CheckUnchanged(ReadOnlySpan<CpuidEntry> table)
+    {
+        ReadOnlySpan<CpuidEntry> now = _processor.Cpuid.Entries;
+        bool same = table.Length == now.Length;
+        for (int i = 0; same && i < table.Length; i++)
+        {
+            (CpuidEntry a, CpuidEntry b) = (table[i], now[i]);
+            same = (a.Function, a.Index, a.Flags, a.Eax, a.Ebx, a.Ecx, a.Edx) == (b.Function, b.Index, b.Flags, b.Eax, b.Ebx, b.Ecx, b.Edx);
+        }
+
+        if (!same)
+        {
+            throw new KvmException(Errno.EINVAL, "the CPUID table cannot change once the vCPU has run");
         }
     }
 

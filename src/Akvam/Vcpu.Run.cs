@@ -11,6 +11,9 @@ public sealed unsafe partial class Vcpu
     private readonly int[] _kicked = GC.AllocateArray<int>(1, pinned: true);
     private bool _closing;
 
+    /// <summary>KVM_RUN was called: CPUID is fixed.</summary>
+    private bool _hasRun;
+
     /// <summary>An exit that the processor itself knows nothing of: the interrupt window, a lowered CR8; KVM_EXIT_UNKNOWN: none.</summary>
     private uint _ownExit;
     private byte _eoiVector;
@@ -40,16 +43,25 @@ public sealed unsafe partial class Vcpu
                 LoadShared(run);
             }
 
+            _hasRun = true;
             TakeRunPage(run);
             FinishAccess(run);
-            run->exit_reason = RunUntilExit(s, run, maxInstructions);
+            bool immediate = Volatile.Read(ref run->immediate_exit) != 0;
+            uint reason = immediate ? LetAccessFinish(s, run) : RunUntilExit(s, run, maxInstructions);
+
+            // As in the kernel: a client that only lets an access finish still finds the exit that it was.
+            if (!immediate || reason != KvmExit.KVM_EXIT_INTR)
+            {
+                run->exit_reason = reason;
+            }
+
             FillRunPage(s, run);
             if (run->kvm_valid_regs != 0)
             {
                 StoreShared(run);
             }
 
-            return new VcpuExit(ref *run);
+            return new VcpuExit(ref *run, reason);
         }
     }
 
@@ -97,11 +109,6 @@ public sealed unsafe partial class Vcpu
     private uint RunUntilExit(CpuState* s, kvm_run* run, ulong maxInstructions)
     {
         ulong stopAt = maxInstructions > ulong.MaxValue - s->Retired ? ulong.MaxValue : s->Retired + maxInstructions;
-        if (Volatile.Read(ref run->immediate_exit) != 0)
-        {
-            return LetAccessFinish(s, run);
-        }
-
         while (true)
         {
             Absorb(s);

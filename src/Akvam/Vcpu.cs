@@ -32,9 +32,10 @@ public sealed unsafe partial class Vcpu : IDisposable
         _id = id;
         _page = new RunPage(runPage);
         _bus = new VcpuBus(vm, this);
-        _processor = new Processor(vm.Group, _bus, (int)id) { Engine = vm.Options.Engine };
+        _processor = new Processor(vm.Group, _bus, (int)id) { Engine = vm.Options.Engine, Quirks = vm.ProcessorQuirks };
         _bus.Attach(_processor);
         _processor.MsrPolicy = vm.MsrPolicy;
+        _processor.Msrs.GuestReadsPlatformInfo = vm.GuestReadsPlatformInfo;
         _processor.TranslationObserver = _observers = Diagnostics.TranslationObservers.Create(vm.Options, id);
         _processor.IsBootstrap = id == vm.BootVcpuId;
         if (_bus.Lapic is not null && !_processor.IsBootstrap)

@@ -8,9 +8,15 @@ public sealed partial class Vm
     /// <summary>Above this, the arithmetic of clocks would lose precision; no processor comes near.</summary>
     private const uint MaxTscKhz = 100_000_000;
 
+    /// <summary>KVM_MIN_ALLOC_MMU_PAGES.</summary>
+    private const uint MinShadowPages = 64;
+
     /// <summary>KVM_MAX_IRQ_ROUTES.</summary>
     private const ulong MaxIoapicRoutes = 4096;
 
+    /// <summary>KVM_CAP_MAX_VCPU_ID as it was enabled; 0: not.</summary>
+    private uint _maxVcpuIds;
+    private uint _shadowPages;
     private uint _defaultTscKhz = VmClock.DefaultTscKhz;
 
     /// <summary>KVM_CAP_EXCEPTION_PAYLOAD is enabled: pending exceptions are told from those in delivery.</summary>
@@ -18,6 +24,9 @@ public sealed partial class Vm
 
     /// <summary>KVM_CAP_X86_TRIPLE_FAULT_EVENT is enabled.</summary>
     internal bool ReportsTripleFault { get; private set; }
+
+    /// <summary>KVM_CAP_MSR_PLATFORM_INFO is not disabled.</summary>
+    internal bool GuestReadsPlatformInfo { get; private set; } = true;
 
     /// <summary>Frequency of the TSC of vCPUs to come.</summary>
     internal uint DefaultTscKhz => _defaultTscKhz;
@@ -106,6 +115,26 @@ public sealed partial class Vm
         }
     }
 
+    /// <summary>KVM_SET_NR_MMU_PAGES: how many pages shadow page tables may take. Akvam has none; the number is checked and kept. [KVM 4.44]</summary>
+    /// <exception cref="KvmException">EINVAL: below 64.</exception>
+    public void SetNrMmuPages(uint pages)
+    {
+        ThrowIfDisposed();
+        if (pages < MinShadowPages)
+        {
+            throw new KvmException(Errno.EINVAL, $"{pages} pages of page tables");
+        }
+
+        Volatile.Write(ref _shadowPages, pages);
+    }
+
+    /// <summary>KVM_GET_NR_MMU_PAGES. [KVM 4.45]</summary>
+    public uint GetNrMmuPages()
+    {
+        ThrowIfDisposed();
+        return Volatile.Read(ref _shadowPages);
+    }
+
     /// <summary>0: not there; otherwise 1 or what the capability counts, for this VM. [KVM 4.4]</summary>
     /// <param name="capability">One of <see cref="KvmCap"/>.</param>
     public int CheckExtension(uint capability)
@@ -152,6 +181,16 @@ public sealed partial class Vm
                 case KvmCap.KVM_CAP_X2APIC_API:
                     EnableX2ApicApi(argument);
                     break;
+                case KvmCap.KVM_CAP_DISABLE_QUIRKS2 when (argument & ~KnownQuirks) == 0:
+                case KvmCap.KVM_CAP_DISABLE_QUIRKS:
+                    DisableQuirks(argument);
+                    break;
+                case KvmCap.KVM_CAP_MSR_PLATFORM_INFO:
+                    SetPlatformInfo(argument != 0);
+                    break;
+                case KvmCap.KVM_CAP_MAX_VCPU_ID:
+                    LimitVcpuIds(argument);
+                    break;
                 default:
                     throw new KvmException(Errno.EINVAL, $"capability {cap.cap} cannot be enabled");
             }
@@ -176,6 +215,26 @@ public sealed partial class Vm
 
         _regions.ManualProtect = (flags & KvmMemory.KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE) != 0;
         _regions.InitiallySet = (flags & KvmMemory.KVM_DIRTY_LOG_INITIALLY_SET) != 0;
+    }
+
+    private void SetPlatformInfo(bool guestReads)
+    {
+        GuestReadsPlatformInfo = guestReads;
+        foreach (Vcpu vcpu in _vcpus)
+        {
+            vcpu.Processor.Msrs.GuestReadsPlatformInfo = guestReads;
+        }
+    }
+
+    /// <summary>[KVM 7.33] Once, and before there are vCPUs.</summary>
+    private void LimitVcpuIds(ulong limit)
+    {
+        if (limit > MaxVcpuId || (_maxVcpuIds != 0 && _maxVcpuIds != limit) || _vcpus.Length != 0)
+        {
+            throw new KvmException(Errno.EINVAL, $"vCPU numbers below {limit}");
+        }
+
+        _maxVcpuIds = (uint)limit;
     }
 
     private void EnableX2ApicApi(ulong flags)

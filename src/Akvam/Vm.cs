@@ -58,7 +58,7 @@ public sealed partial class Vm : IDisposable
         lock (_gate)
         {
             ThrowIfDisposed();
-            if (id >= MaxVcpuId || _vcpus.Length >= MaxVcpus)
+            if (id >= (_maxVcpuIds != 0 ? _maxVcpuIds : MaxVcpuId) || _vcpus.Length >= MaxVcpus)
             {
                 throw new KvmException(Errno.EINVAL, $"vCPU {id} of at most {MaxVcpus}");
             }

@@ -120,6 +120,11 @@ public sealed unsafe class GuestCpuid
         {
             case 1:
                 SetBit(ref e.Ecx, (int)Feature.Osxsave % 32, (s->Cr4 & Cr4.OSXSAVE) != 0);
+                if ((Processor.Of(s).Quirks & ProcessorQuirks.MiscEnableNoMwait) == 0)
+                {
+                    SetBit(ref e.Ecx, (int)Feature.Monitor % 32, Processor.Of(s).OffersMwait);
+                }
+
                 if (Processor.Of(s).Bus.ReadMsr(0x1B, out ulong apicBase) == MsrAccess.Done)
                 {
                     SetBit(ref e.Edx, (int)Feature.Apic % 32, (apicBase & (1 << 11)) != 0);

@@ -19,8 +19,8 @@ internal static class InstructionFeatures
     }
 
     /// <summary>
-    /// Part of every processor with long mode that this one can be, or without a bit of its own. MONITOR and MWAIT are NOPs whatever CPUID says
-    /// (KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS); VMCALL, VMMCALL (VMX and SVM for Iced) and RSM decide themselves, the other SVM instructions by EFER.SVME.
+    /// Part of every processor with long mode that this one can be, or without a bit of its own. MONITOR, MWAIT, VMCALL,
+    /// VMMCALL (VMX and SVM for Iced) and RSM decide themselves, the other SVM instructions by EFER.SVME.
     /// </summary>
     private static bool Always(CpuidFeature f) => f is CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486
         or CpuidFeature.X64 or CpuidFeature.CPUID or CpuidFeature.PAUSE or CpuidFeature.MULTIBYTENOP or CpuidFeature.MONITOR or CpuidFeature.RDPMC

@@ -54,13 +54,8 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         {
             MemorySlot[] old = _slots[space];
             MemorySlot? replaced = Array.Find(old, slot => slot.Id == id);
-            IEnumerable<MemorySlot> kept = old.Where(slot => slot.Id != id);
-            if (size != 0)
-            {
-                kept = kept.Append(new MemorySlot(id, gpa, size, host, readOnly, logDirty));
-            }
-
-            Volatile.Write(ref _slots[space], [.. kept.OrderBy(slot => slot.Gpa)]);
+            MemorySlot? added = size != 0 ? new MemorySlot(id, gpa, size, host, readOnly, logDirty) : null;
+            Volatile.Write(ref _slots[space], Change(old, replaced, added));
             foreach (Processor p in _group.Processors)
             {
                 p.ForgetTranslations();
@@ -68,6 +63,33 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
             replaced?.Dispose();
         });
+    }
+
+    /// <summary>Clients may have 32,764 slots, so nothing here is worse than linear.</summary>
+    private static MemorySlot[] Change(MemorySlot[] old, MemorySlot? removed, MemorySlot? added)
+    {
+        var changed = new MemorySlot[old.Length - (removed != null ? 1 : 0) + (added != null ? 1 : 0)];
+        int n = 0;
+        foreach (MemorySlot slot in old)
+        {
+            if (added != null && slot.Gpa > added.Gpa)
+            {
+                changed[n++] = added;
+                added = null;
+            }
+
+            if (slot != removed)
+            {
+                changed[n++] = slot;
+            }
+        }
+
+        if (added != null)
+        {
+            changed[n] = added;
+        }
+
+        return changed;
     }
 
     /// <summary>Reads guest-physical memory; false when a part of it is not RAM.</summary>

@@ -12,6 +12,7 @@ namespace Akvam.Cpu.Msr;
 public sealed unsafe class MsrFile
 {
     private const ulong MiscEnableFixed = (1 << 11) | (1 << 12);
+    public const ulong MiscEnableMwait = 1 << 18;
     private const ulong MiscEnableDefault = MiscEnableFixed | 1;
     private const ulong HwcrMcStatusWrEn = 1 << 18, HwcrTscFreqSel = 1 << 24;
     private const ulong VmCrSvmDis = 1 << 4;
@@ -27,6 +28,9 @@ public sealed unsafe class MsrFile
 
     /// <summary>IA32_MISC_ENABLE.</summary>
     public ulong MiscEnable { get; private set; } = MiscEnableDefault;
+
+    /// <summary>The guest may read MSR_PLATFORM_INFO (KVM_CAP_MSR_PLATFORM_INFO).</summary>
+    public bool GuestReadsPlatformInfo { get; set; } = true;
 
     /// <summary>CPUID raises #GP at CPL above 0 (MISC_FEATURES_ENABLES bit 0).</summary>
     public bool CpuidFaulting => (_miscFeatures & 1) != 0;
@@ -112,7 +116,7 @@ public sealed unsafe class MsrFile
                 // AMD has the patch level in the low half, Intel in the high one; KVM hands out what user space set.
                 value = _microcode;
                 return MsrAccess.Done;
-            case MSR_PLATFORM_INFO:
+            case MSR_PLATFORM_INFO when GuestReadsPlatformInfo || host:
                 value = _platformInfo;
                 return MsrAccess.Done;
             case MSR_MISC_FEATURES_ENABLES:
@@ -228,6 +232,11 @@ public sealed unsafe class MsrFile
                 s->SmiCount = value;
                 return MsrAccess.Done;
             case MSR_IA32_MISC_ENABLE:
+                if ((p.Quirks & ProcessorQuirks.MiscEnableNoMwait) == 0 && ((value ^ MiscEnable) & MiscEnableMwait) != 0 && !c.Allows(Feature.Sse3))
+                {
+                    return MsrAccess.Fault;
+                }
+
                 MiscEnable = host ? value : (value & ~MiscEnableFixed) | (MiscEnable & MiscEnableFixed);
                 return MsrAccess.Done;
             case MSR_IA32_SPEC_CTRL when HasSpecCtrl(c) || host:

@@ -6,6 +6,8 @@ namespace Akvam.Preload;
 internal static class VcpuIoctls
 {
     public static readonly IoctlTable<VcpuFile> Table = new(
+        Row<VcpuFile>.Set(KvmIoctl.KVM_ENABLE_CAP, static (VcpuFile file, in kvm_enable_cap cap) => file.Vcpu.EnableCap(in cap)),
+
         // Registers
         Row<VcpuFile>.Get(KvmIoctl.KVM_GET_REGS, static file => file.Vcpu.GetRegs()),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_REGS, static (VcpuFile file, in kvm_regs regs) => file.Vcpu.SetRegs(in regs)),

@@ -14,6 +14,8 @@ internal static class VmIoctls
         Row<VmFile>.Set(KvmIoctl.KVM_SET_USER_MEMORY_REGION, static (VmFile file, in kvm_userspace_memory_region region) => file.SetMemoryRegion(in region)),
         Row<VmFile>.Set(KvmIoctl.KVM_GET_DIRTY_LOG, static (VmFile file, in kvm_dirty_log log) => Arrays.GetDirtyLog(file, in log)),
         Row<VmFile>.Set(KvmIoctl.KVM_CLEAR_DIRTY_LOG, static (VmFile file, in kvm_clear_dirty_log log) => Arrays.ClearDirtyLog(file, in log)),
+        Row<VmFile>.Do(KvmIoctl.KVM_SET_NR_MMU_PAGES, static (file, argument) => file.Vm.SetNrMmuPages((uint)Math.Min(argument, uint.MaxValue))),
+        Row<VmFile>.Value(KvmIoctl.KVM_GET_NR_MMU_PAGES, static (file, _) => file.Vm.GetNrMmuPages()),
         Row<VmFile>.Do(KvmIoctl.KVM_SET_TSS_ADDR, static (file, argument) => file.Vm.SetTssAddr(argument)),
         Row<VmFile>.Set(KvmIoctl.KVM_SET_IDENTITY_MAP_ADDR, static (VmFile file, in ulong address) => file.Vm.SetIdentityMapAddr(address)),
 

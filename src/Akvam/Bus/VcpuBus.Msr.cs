@@ -18,6 +18,8 @@ internal sealed unsafe partial class VcpuBus
         value = 0;
         switch (index)
         {
+            case var _ when !HasMsr(index):
+                return MsrAccess.Fault;
             case MSR_IA32_APICBASE:
                 value = ApicBase;
                 return MsrAccess.Done;
@@ -43,6 +45,8 @@ internal sealed unsafe partial class VcpuBus
     {
         switch (index)
         {
+            case var _ when !HasMsr(index):
+                return MsrAccess.Fault;
             case MSR_IA32_APICBASE:
                 return WriteApicBase(value) ? MsrAccess.Done : MsrAccess.Fault;
             case MSR_IA32_TSC_DEADLINE:

@@ -43,7 +43,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
         _processor = processor;
         if (_vm.ApicBus is { } bus)
         {
-            Lapic = new Lapic(_vcpu.Id, IsBoot, bus, this, _vm.Clock.Source, this, _vm.Timers);
+            Lapic = new Lapic(_vcpu.Id, IsBoot, bus, this, _vm.Clock.Source, this, _vm.Timers, LapicOptions.Default with { Lint0ExtIntAtReset = _vm.HasQuirk(KvmTuning.KVM_X86_QUIRK_LINT0_REENABLED) });
         }
     }
 
@@ -70,6 +70,12 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
             return true;
         }
 
+        if (IsLapicHole(address))
+        {
+            data.Fill(0xFF);
+            return true;
+        }
+
         return _vm.Irqchip is { } chip && chip.TryReadMmio(address, data);
     }
 
@@ -81,8 +87,17 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
             return true;
         }
 
+        if (IsLapicHole(address))
+        {
+            return true;
+        }
+
         return (_vm.Irqchip is { } chip && chip.TryWriteMmio(address, data)) || _vm.IoEvents.WriteMmio(address, data) || _vm.Coalesced.Write(port: false, address, data);
     }
+
+    /// <summary>The page of a local APIC that does not answer there: it is off, or in x2APIC mode. [KVM 7.31 KVM_X86_QUIRK_LAPIC_MMIO_HOLE]</summary>
+    private bool IsLapicHole(ulong address) =>
+        Lapic is { } lapic && (address & ~0xFFFul) == (lapic.Base & ~0xFFFul) && _vm.HasQuirk(KvmTuning.KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
 
     public bool ReadPort(ushort port, int size, out uint value)
     {
@@ -160,20 +175,6 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
     public void Initialized() => Lapic?.InitReset();
 
     public ulong NextRandom() => _vm.Random.Next();
-
-    /// <summary>[KVM hypercalls.rst] No hypercall of those in CPUID is left out; others answer KVM_ENOSYS, and at CPL above 0 all of them KVM_EPERM.</summary>
-    public bool Hypercall(Processor processor)
-    {
-        CpuState* s = processor.State;
-        long result = s->Cpl != 0 ? -(long)Errno.EPERM : s->Gpr[Register.Rax] switch
-        {
-            KvmPara.KVM_HC_VAPIC_POLL_IRQ => 0,
-            _ => -KvmPara.KVM_ENOSYS,
-        };
-        bool wide = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64;
-        s->Gpr[Register.Rax] = wide ? (ulong)result : (uint)result;
-        return true;
-    }
 
     void ILapicHost.InterruptPending() => _vcpu.Post(Request.Interrupt);
 

@@ -10,13 +10,14 @@ public readonly ref struct VcpuExit
 {
     private readonly ref kvm_run _run;
 
-    internal VcpuExit(ref kvm_run run)
+    internal VcpuExit(ref kvm_run run, uint reason)
     {
         _run = ref run;
+        Reason = reason;
     }
 
     /// <summary>One of <see cref="KvmExit"/>'s KVM_EXIT_*. KVM_EXIT_INTR is what an ioctl reports as EINTR.</summary>
-    public uint Reason => _run.exit_reason;
+    public uint Reason { get; }
 
     /// <summary>KVM_RUN_X86_SMM, KVM_RUN_X86_GUEST_MODE.</summary>
     public ushort Flags => _run.flags;

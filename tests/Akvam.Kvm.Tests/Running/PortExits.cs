@@ -46,6 +46,8 @@ public sealed class PortExits
         guest.Vcpu.RunPage.immediate_exit = 1;
         Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run().Reason);
 
+        // Clients look at the exit again after they have let it finish.
+        Assert.Equal(KvmExit.KVM_EXIT_IO, guest.Vcpu.RunPage.exit_reason);
         kvm_regs regs = guest.Vcpu.GetRegs();
         Assert.Equal(0x77ul, regs.rax);
         Assert.Equal(0x1002ul, regs.rip);

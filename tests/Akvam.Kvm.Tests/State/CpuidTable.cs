@@ -23,6 +23,17 @@ public sealed class CpuidTable
     }
 
     [Fact]
+    public void OnceTheVcpuHasRunTheTableStaysAsItIs()
+    {
+        using var guest = new Guest([0xF4]);
+        guest.Vcpu.Run();
+        kvm_cpuid_entry2[] table = guest.Vcpu.GetCpuid2();
+        guest.Vcpu.SetCpuid2(table);
+        table[^1].edx ^= 1;
+        Assert.Equal(Errno.EINVAL, Assert.Throws<KvmException>(() => guest.Vcpu.SetCpuid2(table)).Errno);
+    }
+
+    [Fact]
     public void MoreThan256EntriesAreTooBig()
     {
         using var guest = new Guest([0xF4]);

@@ -80,7 +80,7 @@ internal static unsafe class Maintenance
     private static Flow Monitor<TAddress>(CpuState* s, Insn* i)
         where TAddress : unmanaged
     {
-        if (s->Cpl != 0)
+        if (s->Cpl != 0 || !HasMwait(s))
         {
             return Fault.Ud(s);
         }
@@ -96,12 +96,41 @@ internal static unsafe class Maintenance
     }
 
     private static Flow Mwait(CpuState* s, Insn* i) =>
-        s->Cpl != 0 ? Fault.Ud(s) : ((uint)s->Gpr[State.Register.Rcx] & ~1u) != 0 ? Fault.Gp(s, 0) : Flow.End;
+        s->Cpl != 0 || !HasMwait(s) ? Fault.Ud(s) : ((uint)s->Gpr[State.Register.Rcx] & ~1u) != 0 ? Fault.Gp(s, 0) : Flow.End;
 
-    /// <summary>Without a hypervisor interface the instruction does not exist.</summary>
-    private static Flow Hypercall(CpuState* s, Insn* i)
+    private static bool HasMwait(CpuState* s)
     {
         Processor p = Processor.Of(s);
+        return (p.Quirks & ProcessorQuirks.MwaitNeverUd) != 0 || p.OffersMwait;
+    }
+
+    private static Flow Vmcall(CpuState* s, Insn* i) => Hypercall(s, i, isNative: !Processor.Of(s).Cpuid.IsAmd);
+
+    private static Flow Vmmcall(CpuState* s, Insn* i) => Hypercall(s, i, isNative: Processor.Of(s).Cpuid.IsAmd);
+
+    /// <summary>
+    /// Without a hypervisor interface the instruction does not exist. The vendor's other one is written over by its own, with the guest's right to write there, if that is
+    /// asked for: code that was made for the other vendor then goes on with its own. [KVM 7.31 KVM_X86_QUIRK_FIX_HYPERCALL_INSN]
+    /// </summary>
+    private static Flow Hypercall(CpuState* s, Insn* i, bool isNative)
+    {
+        Processor p = Processor.Of(s);
+        if (!isNative)
+        {
+            if ((p.Quirks & ProcessorQuirks.FixHypercall) == 0)
+            {
+                return Fault.Ud(s);
+            }
+
+            byte* native = stackalloc byte[] { 0x0F, 0x01, p.Cpuid.IsAmd ? (byte)0xD9 : (byte)0xC1 };
+            ulong rip = (i->NextRip(s) - 3) & s->RipMask;
+            ulong linear = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? rip : (uint)(s->Cs.Base + rip);
+            if (Mem.StoreBytes(s, linear, native, 3) == Flow.Abort)
+            {
+                return Flow.Abort;
+            }
+        }
+
         return p.Bus.Hypercall(p) ? Flow.End : Fault.Ud(s);
     }
 
@@ -119,7 +148,7 @@ internal static unsafe class Maintenance
         b.Add(Code.Monitord, &Monitor<uint>);
         b.Add(Code.Monitorq, &Monitor<ulong>);
         b.Add(Code.Mwait, &Mwait, legality: Legality.EndsBlock);
-        b.Add(Code.Vmcall, &Hypercall, legality: Legality.EndsBlock);
-        b.Add(Code.Vmmcall, &Hypercall, legality: Legality.EndsBlock);
+        b.Add(Code.Vmcall, &Vmcall, legality: Legality.EndsBlock);
+        b.Add(Code.Vmmcall, &Vmmcall, legality: Legality.EndsBlock);
     }
 }
