@@ -27,6 +27,10 @@ internal static unsafe class Rsm
         bool wide = SmmMode.HasLongMap(s);
         SmramStateMap64 image = default;
         bool ok = PhysicalAccess.Read(s, s->Smbase + SmramStateMap64.Start, &image, SmramStateMap64.Size);
+        if (!ok)
+        {
+            SmmTrace.NoImage(s, "rsm_failed");
+        }
 
         // 2. NMIs are blocked as they were when the SMI came. KVM only ever unblocks them here.
         s->NmiMasked = p.Quirks.HasFlag(ProcessorQuirks.KvmNmiRsm) ? (byte)(s->NmiMasked & s->SmmInsideNmi) : s->SmmInsideNmi;
@@ -49,8 +53,8 @@ internal static unsafe class Rsm
         }
 
         s->Cpl = (s->Cr0 & Cr0.PE) == 0 ? (byte)0 : (s->SystemFlags & Rflags.VM) != 0 ? (byte)3 : (byte)s->Ss.Dpl;
-        s->PendingDebug = s->SmmPendingDebug;
-        s->SmmPendingDebug = 0;
+        s->PendingDebug = wide ? image.PendingDebug : ((SmramStateMap32*)&image)->PendingDebug;
+        s->PendingDebug &= SmmMode.DebugTraps;
         s->Epoch++;
         Processor.UpdateMode(s);
         s->Rip = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? s->Rip : (uint)s->Rip;
@@ -60,8 +64,10 @@ internal static unsafe class Rsm
             s->PendingDebug = 0;
             s->TripleFault = 1;
             Processor.Post(s, Request.TripleFault);
+            return Flow.Jump;
         }
 
+        SmmTrace.Resumed(s);
         return Flow.Jump;
     }
 
@@ -71,7 +77,7 @@ internal static unsafe class Rsm
         if (image->SvmGuestFlag != 0)
         {
             // Only a processor with SVM can have been in a guest.
-            return false;
+            return Accept(s, "SVM guest flag", image->SvmGuestFlag, false);
         }
 
         for (int n = 0; n < 16; n++)
@@ -81,13 +87,13 @@ internal static unsafe class Rsm
 
         s->Rip = image->Rip;
         LazyFlags.Write(s, image->Rflags);
-        if (!ControlRegisters.TrySetDr6(s, image->Dr6) || !ControlRegisters.TrySetDr7(s, image->Dr7))
+        if (!Accept(s, "DR6", image->Dr6, ControlRegisters.TrySetDr6(s, image->Dr6)) || !Accept(s, "DR7", image->Dr7, ControlRegisters.TrySetDr7(s, image->Dr7)))
         {
             return false;
         }
 
         s->Smbase = image->Smbase;
-        if (!ControlRegisters.TrySetEfer(s, image->Efer & ~Efer.LMA))
+        if (!Accept(s, "EFER", image->Efer, ControlRegisters.TrySetEfer(s, image->Efer & ~Efer.LMA)))
         {
             return false;
         }
@@ -124,7 +130,7 @@ internal static unsafe class Rsm
             s->Gpr[n] = image->Gprs[n];
         }
 
-        if (!ControlRegisters.TrySetDr6(s, image->Dr6) || !ControlRegisters.TrySetDr7(s, image->Dr7))
+        if (!Accept(s, "DR6", image->Dr6, ControlRegisters.TrySetDr6(s, image->Dr6)) || !Accept(s, "DR7", image->Dr7, ControlRegisters.TrySetDr7(s, image->Dr7)))
         {
             return false;
         }
@@ -173,11 +179,22 @@ internal static unsafe class Rsm
     private static bool LoadControl(CpuState* s, ulong cr0, ulong cr3, ulong cr4)
     {
         ulong pcid = (cr4 & Cr4.PCIDE) != 0 ? cr3 & Pcid : 0;
-        return ControlRegisters.TrySetCr3(s, cr3 & ~pcid)
-            && ControlRegisters.TrySetCr4(s, cr4 & ~Cr4.PCIDE)
-            && ControlRegisters.TrySetCr0(s, cr0)
-            && ((cr4 & Cr4.PCIDE) == 0 || ControlRegisters.TrySetCr4(s, cr4))
-            && (pcid == 0 || ControlRegisters.TrySetCr3(s, cr3));
+        return Accept(s, "CR3", cr3 & ~pcid, ControlRegisters.TrySetCr3(s, cr3 & ~pcid))
+            && Accept(s, "CR4", cr4 & ~Cr4.PCIDE, ControlRegisters.TrySetCr4(s, cr4 & ~Cr4.PCIDE))
+            && Accept(s, "CR0", cr0, ControlRegisters.TrySetCr0(s, cr0))
+            && ((cr4 & Cr4.PCIDE) == 0 || Accept(s, "CR4", cr4, ControlRegisters.TrySetCr4(s, cr4)))
+            && (pcid == 0 || Accept(s, "CR3", cr3, ControlRegisters.TrySetCr3(s, cr3)));
+    }
+
+    /// <summary>Hands on whether a setter took a value; one that it refused is traced.</summary>
+    private static bool Accept(CpuState* s, string register, ulong value, bool taken)
+    {
+        if (!taken)
+        {
+            SmmTrace.Refused(s, register, value);
+        }
+
+        return taken;
     }
 
     internal static void Register(IsaBuilder b) => b.Add(Code.Rsm, &Execute, legality: Legality.Smm | Legality.EndsBlock);

@@ -35,6 +35,7 @@ internal static unsafe class SmiEntry
         if (!PhysicalAccess.Write(s, s->Smbase + SmramStateMap64.Start, &image, SmramStateMap64.Size))
         {
             SmmMode.Change(s, inside: false);
+            SmmTrace.NoImage(s, "smi_failed");
             processor.IsDead = true;
             return;
         }
@@ -43,9 +44,10 @@ internal static unsafe class SmiEntry
         s->SmmInsideNmi = s->NmiMasked;
         s->NmiMasked = 1;
 
-        // The image has no place for a debug trap that waits, nor for what RSM needs to know to keep translations.
-        s->SmmPendingDebug = s->PendingDebug;
+        SmmTrace.Saved(s, wide);
         s->PendingDebug = 0;
+
+        // What RSM needs to know to keep translations.
         s->SmmCr0 = s->Cr0;
         s->SmmCr3 = s->Cr3;
         s->SmmCr4 = s->Cr4;
@@ -88,6 +90,7 @@ internal static unsafe class SmiEntry
         image->Fs = SmramSegment64.Save(in s->Fs);
         image->Gs = SmramSegment64.Save(in s->Gs);
         image->InterruptShadow = (byte)s->Shadow;
+        image->PendingDebug = s->PendingDebug & SmmMode.DebugTraps;
     }
 
     private static void Save32(CpuState* s, SmramStateMap32* image)
@@ -127,6 +130,7 @@ internal static unsafe class SmiEntry
         image->Cr3 = (uint)s->Cr3;
         image->Cr4 = (uint)s->Cr4;
         image->InterruptShadow = (byte)s->Shadow;
+        image->PendingDebug = (ushort)(s->PendingDebug & SmmMode.DebugTraps);
     }
 
     /// <summary>SS, with the CPL in the place of its DPL: the image has no other field for it.</summary>

@@ -11,6 +11,9 @@ public static unsafe class SmmMode
     /// <summary>Attribute bits that the image holds; 11:8 would be limit bits of a descriptor.</summary>
     private const ushort AttributeMask = 0xF0FF;
 
+    /// <summary>What can wait as a trap: breakpoints 0 to 3, single step, task switch.</summary>
+    public const uint DebugTraps = 0xC00F;
+
     /// <summary>
     /// Changes the SMM flag, and with it the physical address space, once for each real change: SMI, RSM, KVM_SET_VCPU_EVENTS, shutdown.
     /// </summary>
@@ -39,7 +42,6 @@ public static unsafe class SmmMode
         if (s->InSmm != (inside ? 1 : 0))
         {
             Change(s, inside);
-            s->SmmPendingDebug = 0;
             if (ControlRegisters.IsPaePaging(s))
             {
                 // Where they cannot be read, those that the user gave stay.

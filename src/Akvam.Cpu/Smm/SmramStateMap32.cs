@@ -50,6 +50,10 @@ public unsafe struct SmramStateMap32
     [FieldOffset(0xFF1A - Start)]
     public byte InterruptShadow;
 
+    /// <summary>Akvam's extension, where the P6 family keeps an alternative DR6: debug traps of the last instruction that wait behind the SMI.</summary>
+    [FieldOffset(0xFF24 - Start)]
+    public ushort PendingDebug;
+
     [FieldOffset(0xFF2C - Start)]
     public SmramSegment32 Ds;
 

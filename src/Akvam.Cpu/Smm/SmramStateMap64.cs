@@ -84,6 +84,13 @@ public unsafe struct SmramStateMap64
     [FieldOffset(0xFECB - Start)]
     public byte InterruptShadow;
 
+    /// <summary>
+    /// Akvam's extension, in bytes that others leave zero: debug traps of the last instruction that wait behind the SMI, as in DR6. Other processors keep them inside,
+    /// where a migration would lose them.
+    /// </summary>
+    [FieldOffset(0xFECC - Start)]
+    public uint PendingDebug;
+
     [FieldOffset(0xFED0 - Start)]
     public ulong Efer;
 

@@ -166,9 +166,6 @@ public unsafe struct CpuState
     /// <summary>DR6 bits of debug traps to report after the current instruction (BS, B0-B3, BT).</summary>
     public uint PendingDebug;
 
-    /// <summary><see cref="PendingDebug"/> of the program that an SMI interrupted.</summary>
-    public uint SmmPendingDebug;
-
     /// <summary>Control registers when the SMI came: translations stay valid if RSM restores the same.</summary>
     public ulong SmmCr0, SmmCr3, SmmCr4, SmmEfer;
 

@@ -11,7 +11,7 @@ public static class SmramMaps
     private static readonly string[] s_narrow = ["EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"];
 
     private static readonly ImmutableArray<SmramField> s_amd64 = MakeAmd64();
-    private static readonly ImmutableArray<SmramField> s_kvm32 = [.. Common32(RightsPacking.Descriptor), new("I/O restart EIP", 0xFF10, 4), new("interrupt shadow", 0xFF1A, 1, Shadow)];
+    private static readonly ImmutableArray<SmramField> s_kvm32 = [.. Common32(RightsPacking.Descriptor), new("I/O restart EIP", 0xFF10, 4), new("interrupt shadow", 0xFF1A, 1, Shadow), new("pending debug traps", 0xFF24, 2, Dr6)];
     private static readonly ImmutableArray<SmramField> s_qemu32 = [.. Common32(RightsPacking.Dword), new("I/O restart EIP", 0xFF10, 4)];
     private static readonly ImmutableArray<SmramField> s_bochs32 = [.. Common32(RightsPacking.WordAndValid), new("EFER", 0xFF10, 4, Efer)];
     private static readonly ImmutableArray<SmramField> s_p6 =
@@ -45,7 +45,7 @@ public static class SmramMaps
         map.AddRange(
         [
             new("RIP", 0xFF78, 8), new("RFLAGS", 0xFF70, 8, Rflags), new("CR0", 0xFF58, 8, Cr0), new("CR3", 0xFF50, 8), new("CR4", 0xFF48, 8, Cr4), new("EFER", 0xFED0, 8, Efer),
-            new("DR6", 0xFF68, 8, Dr6), new("DR7", 0xFF60, 8, Dr7), new("SMBASE", 0xFF00, 4), new("revision", 0xFEFC, 4, Revision), new("interrupt shadow", 0xFECB, 1, Shadow),
+            new("DR6", 0xFF68, 8, Dr6), new("DR7", 0xFF60, 8, Dr7), new("SMBASE", 0xFF00, 4), new("revision", 0xFEFC, 4, Revision), new("interrupt shadow", 0xFECB, 1, Shadow), new("pending debug traps", 0xFECC, 4, Dr6),
             new("I/O instruction restart", 0xFEC8, 1), new("auto-halt restart", 0xFEC9, 1), new("NMI mask", 0xFECA, 1), new("I/O trap", 0xFEC0, 4), new("local SMI status", 0xFEC4, 4),
             new("I/O restart RIP", 0xFEA0, 8), new("I/O restart RCX", 0xFEA8, 8), new("I/O restart RSI", 0xFEB0, 8), new("I/O restart RDI", 0xFEB8, 8), new("SSP", 0xFF18, 8),
             new("SVM guest flag", 0xFED8, 8), new("SVM guest VMCB", 0xFEE0, 8), new("SVM virtual interrupt", 0xFEE8, 8), new("SVM guest PAT", 0xFF20, 8), new("SVM host EFER", 0xFF28, 8),

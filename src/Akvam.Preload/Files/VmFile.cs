@@ -8,6 +8,7 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
 {
     private readonly ConcurrentBag<nint> _runPages = [];
     private readonly ConcurrentDictionary<uint, ulong> _slotPages = new();
+    private readonly TraceFile? _trace = TraceFile.Open();
     private int _references = 1;
 
     public Vm Vm { get; } = vm;
@@ -42,6 +43,7 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
         }
 
         Vm.Dispose();
+        _trace?.Close();
         foreach (nint page in _runPages)
         {
             Descriptors.Unmap(page, Kvm.VcpuMmapSize);
@@ -66,6 +68,7 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
                 page =>
                 {
                     created = Vm.CreateVcpu((uint)id, page);
+                    _trace?.Follow(created);
                     _runPages.Add(page);
                     Retain();
                     return new VcpuFile(Descriptors, this, created);

@@ -8,29 +8,29 @@ namespace Akvam.Isa.Tests.Smm;
 /// <remarks>Valid for the machine each test makes.</remarks>
 public sealed unsafe class SmmFailureTests
 {
-    /// <summary>Mode, offset in the 64-bit image, bits to set, bits to clear.</summary>
-    public static TheoryData<string, GuestMode, int, ulong, ulong> BadImages() => new()
+    /// <summary>What is wrong, mode, offset in the 64-bit image, bits to set, bits to clear, and what the trace says of it.</summary>
+    public static TheoryData<string, GuestMode, int, ulong, ulong, string> BadImages() => new()
     {
-        { "CR0 PG without PE", GuestMode.Long, 0xFF58, 0, Cr0.PE },
-        { "CR0 NW without CD", GuestMode.Long, 0xFF58, Cr0.NW, Cr0.CD },
-        { "CR0 high half", GuestMode.Real, 0xFF58, 1ul << 32, 0 },
-        { "CR4 reserved bit", GuestMode.Real, 0xFF48, 1ul << 31, 0 },
-        { "CR4 high half", GuestMode.Real, 0xFF48, 1ul << 40, 0 },
-        { "CR4.VMXE without VMX", GuestMode.Real, 0xFF48, Cr4.VMXE, 0 },
-        { "CR4.PCIDE without long mode", GuestMode.Protected32Paged, 0xFF48, Cr4.PCIDE, 0 },
-        { "long mode without CR4.PAE", GuestMode.Long, 0xFF48, 0, Cr4.PAE },
-        { "EFER reserved bit", GuestMode.Real, 0xFED0, 1ul << 2, 0 },
-        { "EFER.SVME without SVM", GuestMode.Real, 0xFED0, Efer.SVME, 0 },
-        { "DR6 high half", GuestMode.Real, 0xFF68, 1ul << 32, 0 },
-        { "DR7 high half", GuestMode.Real, 0xFF60, 1ul << 63, 0 },
-        { "CR3 beyond MAXPHYADDR", GuestMode.Long, 0xFF50, 1ul << 50, 0 },
-        { "PDPTEs unreadable", GuestMode.Pae, 0xFF50, 1ul << 30, 0 },
-        { "SVM guest without SVM", GuestMode.Long, 0xFED8, 1, 0 },
+        { "CR0 PG without PE", GuestMode.Long, 0xFF58, 0, Cr0.PE, "CR0 … PG without PE" },
+        { "CR0 NW without CD", GuestMode.Long, 0xFF58, Cr0.NW, Cr0.CD, "CR0 … NW without CD" },
+        { "CR0 high half", GuestMode.Real, 0xFF58, 1ul << 32, 0, "CR0 … bits above 31" },
+        { "CR4 reserved bit", GuestMode.Real, 0xFF48, 1ul << 31, 0, "CR4 … bits 0x80000000 are not in CPUID" },
+        { "CR4 high half", GuestMode.Real, 0xFF48, 1ul << 40, 0, "CR4 … bits 0x10000000000 are not in CPUID" },
+        { "CR4.VMXE without VMX", GuestMode.Real, 0xFF48, Cr4.VMXE, 0, "CR4 … bits 0x2000 are not in CPUID" },
+        { "CR4.PCIDE without long mode", GuestMode.Protected32Paged, 0xFF48, Cr4.PCIDE, 0, "CR4 … PCIDE without long mode" },
+        { "long mode without CR4.PAE", GuestMode.Long, 0xFF48, 0, Cr4.PAE, "CR0 … long mode without CR4.PAE" },
+        { "EFER reserved bit", GuestMode.Real, 0xFED0, 1ul << 2, 0, "EFER 0x4 … bits 0x4 are not in CPUID" },
+        { "EFER.SVME without SVM", GuestMode.Real, 0xFED0, Efer.SVME, 0, "EFER 0x1000 … bits 0x1000 are not in CPUID" },
+        { "DR6 high half", GuestMode.Real, 0xFF68, 1ul << 32, 0, "DR6 … bits above 31" },
+        { "DR7 high half", GuestMode.Real, 0xFF60, 1ul << 63, 0, "DR7 … bits above 31" },
+        { "CR3 beyond MAXPHYADDR", GuestMode.Long, 0xFF50, 1ul << 50, 0, "CR3 … bits 0x4000000000000 are beyond the physical address width" },
+        { "PDPTEs unreadable", GuestMode.Pae, 0xFF50, 1ul << 30, 0, "CR0 … a PDPTE is unreadable or has reserved bits set" },
+        { "SVM guest without SVM", GuestMode.Long, 0xFED8, 1, 0, "SVM guest flag 0x1 … CPUID has no SVM" },
     };
 
     [Theory]
     [MemberData(nameof(BadImages))]
-    public void Seed2_1_Seed2_2_Seed2_9_a_bad_image_shuts_down_outside_SMM(string what, GuestMode mode, int offset, ulong set, ulong clear)
+    public void Seed2_1_Seed2_2_Seed2_9_a_bad_image_shuts_down_outside_SMM(string what, GuestMode mode, int offset, ulong set, ulong clear, string traced)
     {
         using var m = new SmmMachine(mode);
         m.EnterSmm();
@@ -40,7 +40,10 @@ public sealed unsafe class SmmFailureTests
         Assert.Equal(0, m.S->InSmm);
         Assert.Equal(0, m.S->NmiMasked);
         Assert.Equal(0, m.S->TripleFault);
-        Assert.Contains("leaving SMM", m.Trace[^1], StringComparison.Ordinal);
+        Assert.Contains("leaving SMM", m.Trace[^2], StringComparison.Ordinal);
+        string[] reason = traced.Split(" … ");
+        Assert.StartsWith($"rsm_failed: {reason[0]}", m.Trace[^1], StringComparison.Ordinal);
+        Assert.EndsWith($": {reason[1]}", m.Trace[^1], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -78,6 +81,7 @@ public sealed unsafe class SmmFailureTests
         Assert.Equal(RunResult.Shutdown, m.Run(1));
         Assert.Equal(0, m.S->InSmm);
         Assert.Equal(0, m.S->NmiMasked);
+        Assert.Contains("rsm_failed: no memory at 0x3fe00 in address space 1", m.Trace);
     }
 
     [Fact]

@@ -128,10 +128,10 @@ public sealed unsafe class SmmPitfallTests
         m.Image<ulong>(0xFED0) = 1 << 2;
         m.S->Gpr[Register.Rax] = 0x1234;
         ulong rax = 0;
-        m.Traced = () => rax = m.S->Gpr[Register.Rax];
+        m.Traced = () => rax = m.Trace.Count == 3 ? m.S->Gpr[Register.Rax] : rax;
         m.Image<ulong>(0xFFF8) = 0x9999;
         Assert.Equal(RunResult.Shutdown, m.Run(1));
-        Assert.Equal("kvm_enter_smm: vcpu 0: leaving SMM, smbase 0x30000", m.Trace[^1]);
+        Assert.Equal(["kvm_enter_smm: vcpu 0: leaving SMM, smbase 0x30000", "rsm_failed: EFER 0x4: bits 0x4 are not in CPUID"], m.Trace[2..]);
         Assert.Equal(0x1234ul, rax);
         Assert.Equal(0x9999ul, m.S->Gpr[Register.Rax]);
     }
@@ -201,13 +201,17 @@ public sealed unsafe class SmmPitfallTests
         Assert.Equal(0ul, m.S->SmiCount);
     }
 
-    [Fact]
-    public void A_debug_trap_that_waits_when_the_SMI_comes_is_delivered_after_RSM()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_debug_trap_that_waits_when_the_SMI_comes_is_in_the_image_and_delivered_after_RSM(bool longMap)
     {
-        using var m = new SmmMachine();
+        using var m = new SmmMachine(GuestMode.Real, longMap);
         m.S->PendingDebug = 1 << 14;
         m.EnterSmm();
-        Assert.Equal(SmmMachine.Rip, m.Image<ulong>(0xFF78));
+        Assert.Equal(SmmMachine.Rip, longMap ? m.Image<ulong>(0xFF78) : m.Image<uint>(0xFFF0));
+        Assert.Equal(0x4000, m.Image<ushort>(longMap ? 0xFECC : 0xFF24));
+        Assert.Equal(0u, m.S->PendingDebug);
         m.Run(1);
         Assert.Equal(ModeSetup.Handlers + 1, m.S->Rip);
         Assert.Equal(1ul << 14, m.S->Dr6 & 1 << 14);

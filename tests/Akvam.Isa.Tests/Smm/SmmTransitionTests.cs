@@ -148,6 +148,9 @@ public sealed unsafe class SmmTransitionTests
         m.EnterSmm();
         m.Run(1);
         Assert.Equal(["kvm_enter_smm: vcpu 0: entering SMM, smbase 0x30000", "kvm_enter_smm: vcpu 0: leaving SMM, smbase 0x30000"], m.Trace.Where(t => t.StartsWith("kvm_enter_smm", StringComparison.Ordinal)));
+        Assert.StartsWith("smm_entry: 64-bit map at 0x3fe00: rip 0x1000 rflags 0x2 ", m.Trace[1], StringComparison.Ordinal);
+        Assert.StartsWith("smm_exit: smbase 0x30000: rip 0x1000 rflags 0x2 ", m.Trace[3], StringComparison.Ordinal);
+        Assert.Equal(4, m.Trace.Count);
         m.Trace.Clear();
         SmmMode.SetByUser(m.S, false);
         Assert.Empty(m.Trace);
@@ -288,6 +291,7 @@ public sealed unsafe class SmmTransitionTests
         m.MapSmram(false);
         m.S->SmiPending = 1;
         Assert.Equal(RunResult.NoSmram, m.Run(1));
+        Assert.Equal("smi_failed: no memory at 0x3fe00 in address space 1", m.Trace[^1]);
         Assert.Equal(before, m.Describe());
         Assert.Equal(RunResult.NoSmram, m.Run(1));
     }

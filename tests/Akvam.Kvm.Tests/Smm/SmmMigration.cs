@@ -8,7 +8,7 @@ namespace Akvam.KvmTests.Smm;
 /// </summary>
 public sealed class SmmMigration
 {
-    private const int Steps = 46, FirstSmi = 4, Nmi = 9, SecondSmi = 13, ThirdSmi = 17;
+    private const int Steps = 46, StepsWithTraps = 90, FirstSmi = 4, Nmi = 9, SecondSmi = 13, ThirdSmi = 17;
 
     /// <summary>l: inc rax; add [5000h], rax; rol rbx, 3; xor rbx, rax; mov [5008h], rbx; jmp l.</summary>
     private static ReadOnlySpan<byte> Code =>
@@ -30,22 +30,27 @@ public sealed class SmmMigration
     }
 
     [Theory]
-    [InlineData(Order.Qemu)]
-    [InlineData(Order.Selftests)]
-    [InlineData(Order.Firecracker)]
-    public void SavingAtEveryBoundaryOfAnSmiChangesNothing(Order order)
+    [InlineData(Order.Qemu, false)]
+    [InlineData(Order.Selftests, false)]
+    [InlineData(Order.Firecracker, false)]
+    [InlineData(Order.Qemu, true)]
+    [InlineData(Order.Firecracker, true)]
+    public void SavingAtEveryBoundaryOfAnSmiChangesNothing(Order order, bool traps)
     {
-        using Guest reference = Start();
-        Advance(reference, 0, Steps);
+        // With traps the program runs in single steps, so that a #DB waits behind each SMI while the handler runs.
+        int steps = traps ? StepsWithTraps : Steps;
+        using Guest reference = Start(traps);
+        Advance(reference, 0, steps);
         Assert.Equal(3, SmmGuest.ReadSmram(reference)[0x3_9000]);
-        for (int point = 0; point < Steps; point++)
+        Assert.Equal(traps, reference.Vcpu.GetRegs().rdx != 0);
+        for (int point = 0; point < steps; point++)
         {
-            using Guest source = Start();
+            using Guest source = Start(traps);
             Advance(source, 0, point);
             using Guest target = Make();
             Copy(source, target, order);
             AssertSame(source, target);
-            Advance(target, point, Steps);
+            Advance(target, point, steps);
             AssertSame(reference, target);
             Assert.Equal(reference.Read(0, (int)Guest.MemorySize), target.Read(0, (int)Guest.MemorySize));
             Assert.Equal(SmmGuest.ReadSmram(reference), SmmGuest.ReadSmram(target));
@@ -54,7 +59,7 @@ public sealed class SmmMigration
 
     private static Guest Make() => SmmGuest.Create(Code, Handler, irqchip: true);
 
-    private static Guest Start()
+    private static Guest Start(bool traps)
     {
         Guest guest = Make();
         kvm_sregs sregs = LongMode.Sregs(guest, cpl: 0);
@@ -66,6 +71,12 @@ public sealed class SmmMigration
         // The NMI's handler: inc rcx; nop; iretq.
         guest.Write(0x7000, [0x48, 0xFF, 0xC1, 0x90, 0x48, 0xCF]);
         guest.Vcpu.SetSregs(sregs);
+
+        // That of #DB: inc rdx; iretq.
+        guest.Write(0x6110, [0x00, 0x71, 0x08, 0, 0, 0x8E, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        guest.Write(0x7100, [0x48, 0xFF, 0xC2, 0x48, 0xCF]);
+        kvm_regs regs = guest.Vcpu.GetRegs();
+        guest.Vcpu.SetRegs(regs with { rflags = regs.rflags | (traps ? 0x100ul : 0) });
         return guest;
     }
 

@@ -15,4 +15,33 @@ public sealed class ClientTests
         using var client = new NativeClient(name);
         Assert.Equal((0, ""), client.Run());
     }
+
+    [Fact]
+    public void TheEnvironmentNamesAFileForTheTrace()
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            using var client = new NativeClient("smi");
+            Assert.Equal((0, ""), client.Run(("AKVAM_TRACE", path)));
+            string[] events = [.. File.ReadAllLines(path).Select(line => line[line.IndexOf("vcpu", StringComparison.Ordinal)..])];
+            string[] expected =
+            [
+                "vcpu 0 kvm_enter_smm: vcpu 0: entering SMM, smbase 0x30000", "vcpu 0 smm_entry: 64-bit map at 0x3fe00: rip 0x1000 ", "vcpu 0 kvm_enter_smm: vcpu 0: leaving SMM, ",
+                "vcpu 0 smm_exit: smbase 0x30000: rip 0x1000 ", "vcpu 0 kvm_enter_smm: vcpu 0: entering ", "vcpu 0 smm_entry: 64-bit map at 0x3fe00: rip 0x1001 ",
+                "vcpu 0 kvm_enter_smm: vcpu 0: leaving SMM, ", "vcpu 0 rsm_failed: CR0 0x160000010: bits above 31",
+            ];
+            Assert.Equal(expected.Length, events.Length);
+            Assert.All(expected.Zip(events), pair => Assert.StartsWith(pair.First, pair.Second, StringComparison.Ordinal));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+
+        using var refused = new NativeClient("smi");
+        (int exit, string output) = refused.Run(("AKVAM_TRACE", "/no/such/folder/file"));
+        Assert.Equal(1, exit);
+        Assert.Contains("akvam: /no/such/folder/file: the trace cannot be written", output, StringComparison.Ordinal);
+    }
 }

@@ -34,13 +34,14 @@ internal sealed class NativeClient : IDisposable
     }
 
     /// <summary>Runs the client. The text is what it said on both streams.</summary>
-    public (int ExitCode, string Output) Run() => Execute(
+    public (int ExitCode, string Output) Run(params (string Name, string Value)[] environment) => Execute(
         Program,
         [],
+        [.. environment,
         ("LD_PRELOAD", Path.Combine(Library, "libakvam_preload.so")),
         ("AKVAM_HOSTFXR", HostFxr()),
         ("AKVAM_PRELOAD_ASSEMBLY", Path.Combine(Library, "Akvam.Preload.dll")),
-        ("DOTNET_EnableDiagnostics", "0"));
+        ("DOTNET_EnableDiagnostics", "0")]);
 
     /// <summary>Runs any program. One that hangs is ended and fails the test.</summary>
     public static (int ExitCode, string Output) Execute(string program, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
