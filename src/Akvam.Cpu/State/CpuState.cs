@@ -187,6 +187,12 @@ public unsafe struct CpuState
     /// <summary>Target of the CALL that host code is executing.</summary>
     public ulong JumpTarget;
 
+    /// <summary>What the host's vector registers hold while host code runs (see <see cref="Translator.VectorRoutines"/>); 0 outside.</summary>
+    public uint VectorsHeld;
+
+    /// <summary>Not zero: host code came to a block that the interpreter has to execute.</summary>
+    public uint LeaveToInterpreter;
+
     /// <summary>GCHandle of the <see cref="Processor"/> this state belongs to.</summary>
     public nint Owner;
 

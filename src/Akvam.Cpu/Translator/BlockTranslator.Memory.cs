@@ -12,11 +12,19 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// The search of <see cref="Mem"/>: on a hit the address register holds what is to be added to the linear address; otherwise instruction
-    /// <paramref name="n"/> goes its slow path. Changes flags and the scratch register.
+    /// <paramref name="n"/> goes its slow path; so it does when the operand has to be aligned to its size and is not. Changes flags and the scratch register.
     /// </summary>
-    private void LookUp(int n, in GuestAddress address, int size, bool write)
+    private void LookUp(int n, in GuestAddress address, int size, bool write, bool aligned = false)
     {
         LoadAddress(Address, address, 0);
+        if (aligned)
+        {
+            // TEST
+            _e.Op(0xF6, 0, Address, wide: false);
+            _e.U8(size - 1);
+            Slow(_e.JumpIf(HostCondition.NotEqual), n);
+        }
+
         _e.ShiftRightInto(Scratch, Address, FoldShift);
         _e.ShiftImmediate(ShiftRight, Address, IndexShift);
         _e.Op(Xor, Address, Scratch, wide: false);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.State;
 using Iced.Intel;
+using Needs = Akvam.Cpu.Translator.EncodedCoverage.Needs;
 
 namespace Akvam.Cpu.Translator;
 
@@ -36,6 +37,7 @@ internal sealed unsafe partial class BlockTranslator
         _e = emitter;
         _routines = routines;
         _decoder = Decoder.Create(64, _reader);
+        _encoder = Encoder.Create(64, new EmitterWriter(emitter));
     }
 
     /// <summary>Emits the code of a block that will stand at <paramref name="origin"/>.</summary>
@@ -48,6 +50,7 @@ internal sealed unsafe partial class BlockTranslator
         FindLiveFlags();
         _inHost = false;
         _inState = true;
+        EnterVectors();
         bool ended = false;
         for (int n = 0; n < b->Count; n++)
         {
@@ -60,6 +63,7 @@ internal sealed unsafe partial class BlockTranslator
             GoOn(taken: false, b->Bytes);
         }
 
+        EmitVectorEntry();
         for (int n = 0; n < _slow.Count; n++)
         {
             EmitSlowPath(_slow[n]);
@@ -71,6 +75,7 @@ internal sealed unsafe partial class BlockTranslator
     private void Decode()
     {
         _reader.Set(Block.Code(_block), _block->Bytes);
+        bool masked = true;
         for (int n = 0; n < _block->Count; n++)
         {
             Insn* i = Insn(n);
@@ -78,6 +83,16 @@ internal sealed unsafe partial class BlockTranslator
             _decoder.IP = i->Offset;
             _decoder.Decode(out _guest[n]);
             _forms[n] = _guest[n].IsInvalid ? Coverage.Form.Interpreted : Coverage.Of(i, _guest[n]);
+            if (_forms[n] == Coverage.Form.Interpreted && !_guest[n].IsInvalid)
+            {
+                _needs[n] = _encoded.Of(i, _guest[n], _block->Mode);
+                masked &= !EncodedCoverage.LoadsMxcsr(_guest[n]);
+                if ((_needs[n] & Needs.Covered) != 0 && (masked || (_needs[n] & Needs.Float) == 0))
+                {
+                    _forms[n] = Coverage.Form.Encoded;
+                }
+            }
+
             _immediateSizes[n] = _decoder.GetConstantOffsets(_guest[n]).ImmediateSize;
             Debug.Assert(_guest[n].IsInvalid || (int)_guest[n].Code == i->Code, "the block was decoded from other bytes");
         }
@@ -91,9 +106,10 @@ internal sealed unsafe partial class BlockTranslator
         {
             _liveAfter[n] = live;
             Coverage.Form form = _forms[n];
-            _uses[n] = form == Coverage.Form.Plain ? FlagUse.Of(_guest[n]) : default;
+            bool plain = form is Coverage.Form.Plain or Coverage.Form.Encoded;
+            _uses[n] = plain ? FlagUse.Of(_guest[n]) : default;
             live = form == Coverage.Form.Nothing ? live
-                : form == Coverage.Form.Plain && !Accesses(n) ? (live & ~_uses[n].Writes) | _uses[n].Reads
+                : plain && !Accesses(n) ? (live & ~_uses[n].Writes) | _uses[n].Reads
                 : FlagUse.All;
         }
     }
@@ -107,6 +123,9 @@ internal sealed unsafe partial class BlockTranslator
         {
             case Coverage.Form.Plain:
                 EmitPlain(n);
+                return false;
+            case Coverage.Form.Encoded:
+                EmitEncoded(n);
                 return false;
             case Coverage.Form.Nothing:
                 return false;
@@ -122,6 +141,7 @@ internal sealed unsafe partial class BlockTranslator
             case Coverage.Form.Interpreted:
                 ForgetHostFlags();
                 CallInterpreter(n, covered: false);
+                _vectors = false;
                 return false;
             default:
                 EmitBranch(n);
@@ -187,18 +207,18 @@ internal sealed unsafe partial class BlockTranslator
     // ---- slow paths ----
 
     /// <summary>Behind the block: an instruction whose fast path could not go on. Resume -1: it is the last one.</summary>
-    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags);
+    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, bool RestoreVectors);
 
     /// <summary>From the jumps of instruction <paramref name="n"/> that have no resumption yet, come back here.</summary>
     private void ResumeHere(int n)
     {
         for (int k = _slow.Count - 1; k >= 0 && _slow[k].Number == n; k--)
         {
-            _slow[k] = _slow[k] with { Resume = _e.Position, RestoreFlags = _inHost };
+            _slow[k] = _slow[k] with { Resume = _e.Position, RestoreFlags = _inHost, RestoreVectors = _vectors };
         }
     }
 
-    private void Slow(int jump, int n) => _slow.Add(new SlowPath(jump, n, -1, false));
+    private void Slow(int jump, int n) => _slow.Add(new SlowPath(jump, n, -1, false, false));
 
     private void EmitSlowPath(SlowPath path)
     {
@@ -208,6 +228,11 @@ internal sealed unsafe partial class BlockTranslator
         {
             GoOn(taken: false, _block->Bytes);
             return;
+        }
+
+        if (path.RestoreVectors)
+        {
+            _e.CallTo(_routines.LoadVectors);
         }
 
         if (path.RestoreFlags)

@@ -17,6 +17,9 @@ internal static unsafe class Coverage
 
         /// <summary>The guest's own opcode with mapped operands.</summary>
         Plain,
+
+        /// <summary>Encoded anew (<see cref="EncodedCoverage"/>).</summary>
+        Encoded,
         Nothing,
         JumpIf,
         Jump,
@@ -86,7 +89,7 @@ internal static unsafe class Coverage
     }
 
     /// <summary>64-bit addresses, in no segment or in FS or GS.</summary>
-    private static bool IsAddressCovered(Insn* i) =>
+    public static bool IsAddressCovered(Insn* i) =>
         (i->Flags & (InsnFlags.Addr16 | InsnFlags.Addr32)) == 0 && ((i->Flags & InsnFlags.Flat) != 0 || i->Segment is Segment.Fs or Segment.Gs);
 
     private static bool HasGeneralOperands(in Instruction x)

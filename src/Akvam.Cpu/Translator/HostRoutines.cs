@@ -22,11 +22,15 @@ internal sealed class HostRoutines
 
         e.U8(0xC3);
 
+        StoreVectors = Copy(e, VectorRoutines.Store());
+        LoadVectors = Copy(e, VectorRoutines.Load());
         Leave = e.Origin + e.Position;
         StorePinned(e);
+        EmitStoreVectors(e);
         e.U8(0xB8);
         e.U32(FlowEnd);
         e.JumpTo(LeaveStored);
+        EmitLoadFloat(e);
         EmitDispatch(e);
         EmitInterpret(e, interpret);
         EmitEnter(e);
@@ -47,7 +51,53 @@ internal sealed class HostRoutines
     /// </summary>
     public nint Interpret { get; private set; }
 
+    /// <summary>Called between two guest instructions, when the vector registers are not held: loads them. Changes flags, scratch and address register.</summary>
+    public nint LoadVectors { get; }
+
+    /// <summary>
+    /// Called at the start of a block, when registers and MXCSR are not both held: loads them and returns; does not return when the guest unmasks an exception,
+    /// but leaves the block to the interpreter.
+    /// </summary>
+    public nint LoadFloat { get; private set; }
+
     private nint LeaveStored { get; }
+
+    private nint StoreVectors { get; }
+
+    private static nint Copy(Emitter e, byte[] routine)
+    {
+        nint at = e.Origin + e.Position;
+        e.Copy(routine);
+        return at;
+    }
+
+    private void EmitStoreVectors(Emitter e)
+    {
+        e.Op(0x83, 7, HostMemory.State(StateOffset.VectorsHeld), wide: false);
+        e.U8(0);
+        int none = e.JumpIf(HostCondition.Equal);
+        e.CallTo(StoreVectors);
+        e.Patch(none);
+    }
+
+    private void EmitLoadFloat(Emitter e)
+    {
+        LoadFloat = e.Origin + e.Position;
+        e.Op(0x83, 7, HostMemory.State(StateOffset.VectorsHeld), wide: false);
+        e.U8(0);
+        int held = e.JumpIf(HostCondition.NotEqual);
+        e.CallTo(LoadVectors);
+        e.Patch(held);
+        e.Op(0x83, 7, HostMemory.State(StateOffset.VectorsHeld), wide: false);
+        e.U8(VectorRoutines.RegistersAndMxcsr);
+        int unmasked = e.JumpIf(HostCondition.NotEqual);
+        e.U8(0xC3);
+        e.Patch(unmasked);
+        e.AluImmediate(0, HostRegister.Rsp, 8);
+        e.Op(0xC7, 0, HostMemory.State(StateOffset.LeaveToInterpreter), wide: false);
+        e.U32(1);
+        e.JumpTo(Leave);
+    }
 
     private static void StorePinned(Emitter e)
     {
@@ -97,6 +147,7 @@ internal sealed class HostRoutines
     {
         Interpret = e.Origin + e.Position;
         StorePinned(e);
+        EmitStoreVectors(e);
         e.AluImmediate(5, HostRegister.Rsp, 8);
         e.Move(HostRegister.Rdi, HostRegister.State);
         e.Move(HostRegister.Rsi, HostRegister.Scratch);

@@ -23,6 +23,9 @@ internal static unsafe class StateOffset
         LinkFrom = (int)((byte*)&s.LinkFrom - state);
         Lookup = (int)((byte*)&s.Lookup - state);
         JumpTarget = (int)((byte*)&s.JumpTarget - state);
+        Mxcsr = (int)((byte*)&s.Mxcsr - state);
+        VectorsHeld = (int)((byte*)&s.VectorsHeld - state);
+        LeaveToInterpreter = (int)((byte*)&s.LeaveToInterpreter - state);
         FsBase = (int)((byte*)&s.Fs.Base - state);
         GsBase = (int)((byte*)&s.Gs.Base - state);
         Block b = default;
@@ -55,6 +58,12 @@ internal static unsafe class StateOffset
     public static int Lookup { get; }
 
     public static int JumpTarget { get; }
+
+    public static int Mxcsr { get; }
+
+    public static int VectorsHeld { get; }
+
+    public static int LeaveToInterpreter { get; }
 
     public static int FsBase { get; }
 

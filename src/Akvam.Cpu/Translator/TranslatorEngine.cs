@@ -86,7 +86,12 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             }
 
             Flow flow;
-            if (b->HostCode != null || IsHot(s, b, threshold))
+            if (s->LeaveToInterpreter != 0)
+            {
+                s->LeaveToInterpreter = 0;
+                flow = Engine.RunBlock(s, b);
+            }
+            else if (b->HostCode != null || IsHot(s, b, threshold))
             {
                 flow = Enter(s, b);
             }

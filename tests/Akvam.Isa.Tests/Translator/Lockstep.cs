@@ -84,11 +84,24 @@ internal sealed unsafe class Lockstep : IDisposable
 
         if (!new Span<byte>(a->Vector, 1280 - 256).SequenceEqual(new Span<byte>(b->Vector, 1280 - 256)))
         {
-            return "vector registers";
+            return "vector registers: " + VectorDifference(a, b);
+        }
+
+        if (a->Mxcsr != b->Mxcsr)
+        {
+            return $"mxcsr: {a->Mxcsr:x}, translated {b->Mxcsr:x}";
         }
 
         int at = Reference.Memory.CommonPrefixLength(Translated.Memory);
         return at == Reference.Bytes ? null : $"memory {at:x}: {Reference.Memory[at]:x2}, translated {Translated.Memory[at]:x2}";
+    }
+
+    private static string VectorDifference(CpuState* a, CpuState* b)
+    {
+        int at = new Span<byte>(a->Vector, 1280 - 256).CommonPrefixLength(new Span<byte>(b->Vector, 1280 - 256));
+        return at < 512
+            ? $"ymm{at / 32}: {Convert.ToHexString(new Span<byte>(a->Vector + (at & ~31), 32))}, translated {Convert.ToHexString(new Span<byte>(b->Vector + (at & ~31), 32))}"
+            : $"x87 byte {at - 512}: {a->Vector[at]:x2}, translated {b->Vector[at]:x2}";
     }
 
     public void Dispose()

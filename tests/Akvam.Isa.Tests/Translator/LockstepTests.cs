@@ -168,7 +168,7 @@ public sealed unsafe class LockstepTests
         return true;
     }
 
-    private static void FillRegisters(CpuState* s, Random random)
+    internal static void FillRegisters(CpuState* s, Random random)
     {
         for (int r = 0; r < 16; r++)
         {
@@ -179,8 +179,8 @@ public sealed unsafe class LockstepTests
         }
     }
 
-    private static void Check(string? difference, int seed) => Assert.True(difference == null, $"AKVAM_SEED={seed}: {difference}");
+    internal static void Check(string? difference, int seed) => Assert.True(difference == null, $"AKVAM_SEED={seed}: {difference}");
 
-    private static int Setting(string name, int otherwise) =>
+    internal static int Setting(string name, int otherwise) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.Integer, CultureInfo.InvariantCulture, out int n) ? n : otherwise;
 }

@@ -7,7 +7,7 @@ namespace Akvam.Isa.Tests.Translator;
 /// Makes programs that end: blocks of integer instructions with all flags defined, counted loops, calls and forward branches; now and then an access that faults.
 /// RSP is the stack, RBX, RBP and R13 point at data, R14 counts loops; the others are free.
 /// </summary>
-internal sealed class ProgramGenerator(Random random, ulong rip, ulong data)
+internal sealed class ProgramGenerator(Random random, ulong rip, ulong data, VectorGenerator? vectors = null)
 {
     private static readonly AssemblerRegister64[] s_r64 = [rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11, r12, r15];
     private static readonly AssemblerRegister32[] s_r32 = [eax, ecx, edx, esi, edi, r8d, r9d, r10d, r11d, r12d, r15d];
@@ -84,7 +84,14 @@ internal sealed class ProgramGenerator(Random random, ulong rip, ulong data)
     {
         for (int n = 0; n < count; n++)
         {
-            One();
+            if (vectors != null && random.Next(3) != 0)
+            {
+                vectors.One(_a);
+            }
+            else
+            {
+                One();
+            }
         }
     }
 
