@@ -33,12 +33,19 @@ public unsafe struct Block
     /// <summary>Times it was interpreted while the translator was the engine.</summary>
     public int Heat;
 
-    /// <summary>Host code of the block, or null.</summary>
+    /// <summary>Host code of the block (its checked entry), made for <see cref="Rip"/>; or null.</summary>
     public byte* HostCode;
+    public ulong Rip;
 
-    /// <summary>Blocks of the same page that host code goes to when the block's last instruction is a branch that is not taken (or none at all), or is taken.</summary>
-    public Block* Next;
-    public Block* Taken;
+    /// <summary>Page that the host code belongs to, and the next block with host code in it.</summary>
+    public Translator.CodePage* Page;
+    public Block* NextInPage;
+
+    /// <summary>Edges that lead to the host code.</summary>
+    public Translator.Edge* Incoming;
+
+    /// <summary>Distances of the other entries from <see cref="HostCode"/>: one that looks at requests, and one that does not.</summary>
+    public ushort PolledEntry, DirectEntry;
     public ushort Count;
     public ushort Bytes;
 

@@ -111,7 +111,7 @@ public sealed unsafe class BlockCache : IDisposable
         Block** bucket = Bucket(host, s->Mode);
         for (Block* b = *bucket; b != null; b = b->NextInBucket)
         {
-            if (b->Host != host || b->Mode != s->Mode)
+            if (b->Host != host || b->Mode != s->Mode || (b->HostCode != null && b->Rip != s->Rip))
             {
                 continue;
             }
@@ -322,7 +322,7 @@ public sealed unsafe class BlockCache : IDisposable
         return _buckets + (h >> (64 - BucketBits));
     }
 
-    private static void Unlink(Block** bucket, Block* b)
+    private void Unlink(Block** bucket, Block* b)
     {
         for (Block** p = bucket; *p != null; p = &(*p)->NextInBucket)
         {
@@ -335,6 +335,10 @@ public sealed unsafe class BlockCache : IDisposable
 
         // Nothing may find it through the lookup table either.
         b->Tag = ulong.MaxValue;
+        if (b->HostCode != null)
+        {
+            _processor.Translator!.Drop(b);
+        }
     }
 
     /// <summary>The word of <see cref="_codePages"/> with a linear page's bit.</summary>
@@ -350,6 +354,7 @@ public sealed unsafe class BlockCache : IDisposable
 
         (_fetch + ((linear >> 12) & (FetchEntries - 1)))->Tag = ulong.MaxValue;
         new Span<nint>(_lookup + ((linear >> 6) & 0xFC0), 64).Clear();
+        _processor.Translator?.ForgetPage(linear);
     }
 
     /// <summary>Forgets all translations of code addresses; decoded blocks stay.</summary>
@@ -361,6 +366,8 @@ public sealed unsafe class BlockCache : IDisposable
         {
             _fetch[n].Tag = ulong.MaxValue;
         }
+
+        _processor.Translator?.ForgetLookups();
     }
 
     /// <summary>Drops everything: the arena is full, a memory slot went away, or CPUID changed.</summary>
@@ -370,14 +377,8 @@ public sealed unsafe class BlockCache : IDisposable
         new Span<nint>(_buckets, 1 << BucketBits).Clear();
         _used = 0;
 
-        // Host code that is waiting for a handler to return finds no link good any more.
-        _processor.State->Epoch++;
-        _processor.State->LinkFrom = null;
         _processor.Translator?.Reset();
     }
-
-    /// <summary>The lookup table, for host code that searches it as <see cref="Find"/> does.</summary>
-    internal Block** Lookup => _lookup;
 
     public void Dispose()
     {

@@ -11,7 +11,7 @@ namespace Akvam.Cpu.Interpreter;
 internal sealed unsafe class BlockDecoder
 {
     /// <summary>Upper bound of the memory that one block takes.</summary>
-    internal const int MaxBlockBytes = 128 + (BlockCache.MaxInstructions * 32) + BlockCache.MaxBytes + 64;
+    internal const int MaxBlockBytes = 192 + (BlockCache.MaxInstructions * 32) + BlockCache.MaxBytes + 64;
 
     private const int MaxLength = 15;
     private readonly Processor _processor;

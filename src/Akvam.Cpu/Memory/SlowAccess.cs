@@ -116,7 +116,7 @@ internal static unsafe class SlowAccess
             return flow;
         }
 
-        CodeMap.Raise(s->TrackedModify);
+        CodeChanged(s, s->TrackedModify);
         s->TrackedModify = null;
         return Flow.End;
     }
@@ -263,8 +263,25 @@ internal static unsafe class SlowAccess
         }
 
         // The block that is running may be the one that was changed: leave it after this instruction.
-        CodeMap.Raise(t.Version);
+        CodeChanged(s, t.Version);
         return Flow.End;
+    }
+
+    /// <summary>Other processors may be in a loop in this page that asks for nothing but requests.</summary>
+    private static void CodeChanged(CpuState* s, uint* version)
+    {
+        CodeMap.Raise(version);
+        Processor processor = Processor.Of(s);
+        if (processor.Group.Processors.Length > 1)
+        {
+            foreach (Processor other in processor.Group.Processors)
+            {
+                if (other != processor)
+                {
+                    Processor.Post(other.State, Request.Evaluate);
+                }
+            }
+        }
     }
 
     /// <summary>Copies with the widest single accesses, so that aligned operands stay indivisible.</summary>

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Akvam.Cpu.Native;
@@ -60,6 +61,9 @@ internal sealed unsafe class CodeChunk : SafeHandle
         _used = at + code.Length;
         return handle + at;
     }
+
+    /// <summary>Makes the jump or call whose displacement ends at <paramref name="site"/> lead to <paramref name="target"/>; on the thread that runs the code.</summary>
+    public void Patch(nint site, nint target) => Unsafe.WriteUnaligned(_writable + (site - handle) - 4, (int)(target - site));
 
     protected override bool ReleaseHandle() => Libc.munmap(_writable, _size) == 0 & Libc.munmap((void*)handle, _size) == 0;
 

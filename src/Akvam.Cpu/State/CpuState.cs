@@ -105,16 +105,45 @@ public unsafe struct CpuState
     /// <summary>1 when DR7 arms an instruction breakpoint.</summary>
     public byte CodeBreakpoints;
 
-    /// <summary>The arithmetic flags while host code runs (see <see cref="Translator.HostFlags"/>).</summary>
+    // ---- host code's own (see Translator) ----
+
+    /// <summary>The arithmetic flags when <see cref="FlagRecipe"/> is 0 (see <see cref="Translator.HostFlags"/>).</summary>
     public uint HostFlags;
+
+    /// <summary>How the arithmetic flags are made of <see cref="FlagA"/>, <see cref="FlagB"/> and <see cref="FlagCarry"/> while host code runs: a <see cref="Translator.Recipe"/>.</summary>
+    public uint FlagRecipe;
+
+    /// <summary>CF before the operation of a recipe that needs it, 0 or 1.</summary>
+    public uint FlagCarry;
+
+    /// <summary>Operands of the operation that the flags come from.</summary>
+    public ulong FlagA, FlagB;
+
+    /// <summary>While host code runs: instructions left before <see cref="StopAt"/>. A block takes off what it is going to execute.</summary>
+    public ulong Left;
+
+    /// <summary>What a page of host code must have been checked under to be run: tag, mode and epoch (see <see cref="Translator.CodePage"/>).</summary>
+    public ulong Stamp;
+
+    /// <summary>Host code by address, for indirect branches.</summary>
+    public Translator.JumpEntry* JumpTable;
+
+    /// <summary>Where host code's stack begins and how deep predicted returns may go.</summary>
+    public ulong StackBase, StackLimit;
+
+    /// <summary>The edge of a block over which host code came back, because it leads nowhere yet; or null.</summary>
+    public Translator.Edge* LinkFrom;
+
+    /// <summary>Target of the CALL that host code is executing.</summary>
+    public ulong JumpTarget;
+
+    /// <summary>A host register that a routine has to put aside.</summary>
+    public ulong Saved;
 
     // ---- events ----
 
     /// <summary>Bits of <see cref="Request"/>, set by any thread with Interlocked, looked at between blocks.</summary>
     public int Requests;
-
-    /// <summary>Not zero: host code returns after one block. Host code looks at this and at <see cref="Requests"/> in one comparison of 64 bits.</summary>
-    public uint Unchained;
 
     public InterruptShadow Shadow;
     public Activity Activity;
@@ -177,15 +206,6 @@ public unsafe struct CpuState
 
     /// <summary>Changes at every exit to user space, injected event and failed fetch; a cached block of an older epoch is compared with memory before it runs.</summary>
     public uint Epoch;
-
-    /// <summary>The block cache's lookup table, for host code.</summary>
-    public Interpreter.Block** Lookup;
-
-    /// <summary>The link of a block whose host code returned because it led nowhere: to be set to the block at RIP. Or null.</summary>
-    public Interpreter.Block** LinkFrom;
-
-    /// <summary>Target of the CALL that host code is executing.</summary>
-    public ulong JumpTarget;
 
     /// <summary>What the host's vector registers hold while host code runs (see <see cref="Translator.VectorRoutines"/>); 0 outside.</summary>
     public uint VectorsHeld;

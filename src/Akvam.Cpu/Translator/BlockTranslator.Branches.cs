@@ -7,7 +7,9 @@ namespace Akvam.Cpu.Translator;
 /// <remarks>Valid as the rest of it.</remarks>
 internal sealed unsafe partial class BlockTranslator
 {
-    private const int Add = 0, ShiftLeft = 4, ShiftArithmetic = 7, CanonicalShift = 16;
+    private const int Add = 0, Subtract = 5, ShiftLeft = 4, ShiftArithmetic = 7, CanonicalShift = 16;
+
+    private (int Jump, int Resume) _deep;
 
     private static HostMemory Stack(int disp) => new(Address, HostRegister.GuestRsp, 0, disp);
 
@@ -58,53 +60,62 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitBranch(int n)
     {
         Insn* i = Insn(n);
+        ulong target = _block->Rip + i->Imm, next = _block->Rip + _block->Bytes;
+        if (_forms[n] == Coverage.Form.JumpIf)
+        {
+            NeedHostFlags(_guest[n].RflagsRead & FlagUse.All);
+            SaveFlags();
+            JumpIfToEdge(new GuestBytes(new ReadOnlySpan<byte>(Block.Code(_block) + i->Offset, i->Length)).Opcode & 15, target);
+            JumpToEdge(next);
+            return;
+        }
+
+        ForgetHostFlags();
         switch (_forms[n])
         {
-            case Coverage.Form.JumpIf:
-                NeedHostFlags();
-                SaveFlags();
-                int condition = new GuestBytes(new ReadOnlySpan<byte>(Block.Code(_block) + i->Offset, i->Length)).Opcode & 15;
-                int taken = _e.JumpIf(condition);
-                GoOn(taken: false, _block->Bytes);
-                _e.Patch(taken);
-                CheckTarget(n, (int)i->Imm);
-                GoOn(taken: true, (int)i->Imm);
-                break;
             case Coverage.Form.Jump:
-                ForgetHostFlags();
-                CheckTarget(n, (int)i->Imm);
-                GoOn(taken: true, (int)i->Imm);
+                JumpToEdge(target);
                 break;
             case Coverage.Form.Call:
-                ForgetHostFlags();
-                CheckTarget(n, (int)i->Imm);
-                PushReturnAddress(n);
-                GoOn(taken: true, (int)i->Imm);
+                PushReturnAddress(n, next);
+                CallEdge(target);
+                ContinueAt(next);
                 break;
             case Coverage.Form.JumpIndirect:
-                ForgetHostFlags();
                 LoadTarget(n);
+                int unknown = HostRoutines.EmitFind(_e);
+                _e.Patch(unknown);
                 CheckCanonical(n);
-                GoToScratch();
+                _e.JumpTo(_routines.LeaveTo);
                 break;
             case Coverage.Form.CallIndirect:
-                ForgetHostFlags();
                 LoadTarget(n);
                 CheckCanonical(n);
                 _e.Store(HostMemory.State(StateOffset.JumpTarget), Scratch);
-                PushReturnAddress(n);
+                PushReturnAddress(n, next);
                 _e.Load(Scratch, HostMemory.State(StateOffset.JumpTarget));
-                GoToScratch();
+                _e.CallTo(_routines.Dispatch);
+                ContinueAt(next);
                 break;
             default:
-                ForgetHostFlags();
-                LookUp(n, GuestAddress.At(Gpr.Rsp, 0), 8, write: false);
-                _e.Load(Scratch, Stack(0));
-                CheckCanonical(n);
-                MoveStackPointer(8 + (ushort)i->Imm);
-                GoToScratch();
+                EmitReturn(n, 8 + (ushort)i->Imm);
                 break;
         }
+    }
+
+    /// <summary>Where the last CALL expects it, by the host's own return; elsewhere as any indirect jump.</summary>
+    private void EmitReturn(int n, int bytes)
+    {
+        LookUp(n, GuestAddress.At(Gpr.Rsp, 0), 8, write: false);
+        _e.Load(Scratch, Stack(0));
+        _e.Op(0x3B, Scratch, new HostMemory(HostRegister.Rsp, 8));
+        int elsewhere = _e.JumpIf(HostCondition.NotEqual);
+        MoveStackPointer(bytes);
+        _e.Return();
+        _e.Patch(elsewhere);
+        CheckCanonical(n);
+        MoveStackPointer(bytes);
+        _e.JumpTo(_routines.Dispatch);
     }
 
     /// <summary>The target of an indirect branch into the scratch register.</summary>
@@ -130,24 +141,34 @@ internal sealed unsafe partial class BlockTranslator
         _e.Load(Scratch, Operand(address));
     }
 
-    private void PushReturnAddress(int n)
+    /// <summary>To the guest's stack, and with what follows as its continuation to the host's.</summary>
+    private void PushReturnAddress(int n, ulong next)
     {
         LookUp(n, GuestAddress.At(Gpr.Rsp, -8), 8, write: true);
-        _e.Load(Scratch, HostMemory.State(StateOffset.Rip));
-        _e.Lea(Scratch, new HostMemory(Scratch, _block->Bytes));
+        _e.MoveImmediate(Scratch, next);
         _e.Store(Stack(-8), Scratch);
         MoveStackPointer(-8);
+        _e.Op(0x3B, HostRegister.Rsp, HostMemory.State(StateOffset.StackLimit));
+        int deep = _e.JumpIf(HostCondition.Below);
+        _deep = (deep, _e.Position);
+        _e.Push(Scratch);
     }
 
-    /// <summary>Within the page a direct target is as canonical as the branch; others are checked, because the fault belongs to the branch.</summary>
-    private void CheckTarget(int n, int delta)
+    /// <summary>Behind a host CALL: execution comes here by RET. Others may have run for long, so the page is checked again.</summary>
+    private void ContinueAt(ulong next)
     {
-        if (!IsSamePage(delta))
-        {
-            _e.Load(Scratch, HostMemory.State(StateOffset.Rip));
-            _e.Lea(Scratch, new HostMemory(Scratch, delta));
-            CheckCanonical(n);
-        }
+        _e.Pop(Scratch);
+        CheckPage(out int one, out int two);
+        JumpToEdge(next);
+        _e.Patch(one);
+        _e.Patch(two);
+        StoreRip(next);
+        _e.JumpTo(_routines.Leave);
+
+        // Too many returns are expected: the oldest will not be missed, but only all can go.
+        _e.Patch(_deep.Jump);
+        _e.Load(HostRegister.Rsp, HostMemory.State(StateOffset.StackBase));
+        _e.JumpBack(_deep.Resume);
     }
 
     /// <summary>Canonical in 48 bits; the interpreter decides about others.</summary>
@@ -158,63 +179,5 @@ internal sealed unsafe partial class BlockTranslator
         _e.ShiftImmediate(ShiftArithmetic, Address, CanonicalShift);
         _e.Op(0x3B, Address, Scratch);
         Slow(_e.JumpIf(HostCondition.NotEqual), n);
-    }
-
-    private bool IsSamePage(int delta) => (int)((ulong)_block->Host & 4095) + (long)delta is >= 0 and < 4096;
-
-    private void CountInstructions() => _e.AluImmediate(Add, HostMemory.State(StateOffset.Retired), _block->Count);
-
-    private void GoToScratch()
-    {
-        _e.Store(HostMemory.State(StateOffset.Rip), Scratch);
-        CountInstructions();
-        _e.JumpTo(_routines.Dispatch);
-    }
-
-    /// <summary>
-    /// To the block <paramref name="delta"/> bytes from this one's start: directly when it is in the same page. The same page was found under the same tag and mode,
-    /// so what may have changed is only what the entry checks look at.
-    /// </summary>
-    private void GoOn(bool taken, int delta)
-    {
-        CountInstructions();
-        _e.AluImmediate(Add, HostMemory.State(StateOffset.Rip), delta);
-        if (!IsSamePage(delta))
-        {
-            _e.JumpTo(_routines.Dispatch);
-            return;
-        }
-
-        ulong link = (ulong)(taken ? &_block->Taken : &_block->Next);
-        _e.AluImmediate(Compare, HostMemory.State(StateOffset.Requests), 0);
-        _e.JumpIfTo(HostCondition.NotEqual, _routines.Leave);
-        if (delta == 0)
-        {
-            // To its own start: no link is needed.
-            _e.MoveImmediate(Address, (ulong)_block);
-            foreach (int stale in HostRoutines.EmitBytesCheck(_e))
-            {
-                _e.ForwardTo(stale, _routines.Leave);
-            }
-
-            _e.JumpBack(0);
-            return;
-        }
-
-        _e.MoveImmediate(Scratch, link);
-        _e.Load(Address, new HostMemory(Scratch));
-        _e.Op(0x85, Address, Address);
-        int unlinked = _e.JumpIf(HostCondition.Equal);
-        HostRoutines.EmitEntryChecks(_e, out int[] fails);
-        _e.JumpRegister(Scratch);
-        _e.Patch(unlinked);
-        foreach (int fail in fails)
-        {
-            _e.Patch(fail);
-        }
-
-        _e.MoveImmediate(Scratch, link);
-        _e.Store(HostMemory.State(StateOffset.LinkFrom), Scratch);
-        _e.JumpTo(_routines.Leave);
     }
 }

@@ -31,10 +31,7 @@ internal sealed unsafe partial class BlockTranslator
             SetMemory(n, info, ref host);
         }
 
-        if (NeedsFlags(n))
-        {
-            NeedHostFlags();
-        }
+        NeedHostFlags(NeededFlags(n));
 
         // Reads first: what is only written may take the same host register.
         int first = -1, second = -1;
@@ -66,7 +63,7 @@ internal sealed unsafe partial class BlockTranslator
         FlagsWritten(_uses[n]);
         if (memory)
         {
-            ResumeHere(n);
+            AfterAccess(n);
         }
     }
 

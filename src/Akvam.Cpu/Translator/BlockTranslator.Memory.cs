@@ -50,7 +50,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         else if (GuestAddress.InMemory(a.Base))
         {
-            _e.Load(to, HostMemory.State(a.Base));
+            LoadBase(to, a.Base);
             b = to;
         }
 
@@ -75,7 +75,13 @@ internal sealed unsafe partial class BlockTranslator
             _e.Op(0x03, Address, HostMemory.State(a.Segment));
         }
 
-        if (GuestAddress.InMemory(a.Base))
+        if (a.Base == Register.RipOffset)
+        {
+            _e.MoveImmediate(Scratch, _block->Rip);
+            _e.Op(0x03, Address, Scratch);
+            b = -1;
+        }
+        else if (GuestAddress.InMemory(a.Base))
         {
             _e.Op(0x03, Address, HostMemory.State(a.Base));
             b = -1;
@@ -104,6 +110,19 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         return new HostMemory(Address, index, a.Scale, a.Disp);
+    }
+
+    /// <summary>A base that is in no host register: RIP is known here.</summary>
+    private void LoadBase(int to, int offset)
+    {
+        if (offset == Register.RipOffset)
+        {
+            _e.MoveImmediate(to, _block->Rip);
+        }
+        else
+        {
+            _e.Load(to, HostMemory.State(offset));
+        }
     }
 
     /// <summary>A general register of the guest to push or store: a host register, the scratch register if it is in memory.</summary>

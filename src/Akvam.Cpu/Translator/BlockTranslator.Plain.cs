@@ -11,6 +11,12 @@ internal sealed unsafe partial class BlockTranslator
     {
         ref readonly Instruction x = ref _guest[n];
         Insn* i = Insn(n);
+        if (_uses[n].Writes != 0 && _leftWith[n] && TryOperation(x, out Operation operation))
+        {
+            EmitOperation(n, operation);
+            return;
+        }
+
         var bytes = new ReadOnlySpan<byte>(Block.Code(_block) + i->Offset, i->Length);
         var guest = new GuestBytes(bytes);
         var encoding = Encoding.Of(x);
@@ -21,10 +27,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         FlagUse use = _uses[n];
-        if (NeedsFlags(n))
-        {
-            NeedHostFlags();
-        }
+        NeedHostFlags(NeededFlags(n));
 
         if (x.Mnemonic == Mnemonic.Lea)
         {
@@ -48,21 +51,6 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     private ReadOnlySpan<byte> ImmediateOf(int n, ReadOnlySpan<byte> bytes) => bytes[^_immediateSizes[n]..];
-
-    private bool NeedsFlags(int n)
-    {
-        FlagUse use = _uses[n];
-        return use.Reads != 0 || (use.Writes != 0 && (_liveAfter[n] & ~use.Writes) != 0);
-    }
-
-    private void FlagsWritten(FlagUse use)
-    {
-        if (use.Writes != 0)
-        {
-            _inHost = true;
-            _inState = false;
-        }
-    }
 
     private static int Guest(in Instruction x, int operand) => x.GetOpRegister(operand).GetFullRegister().GetNumber();
 
@@ -92,14 +80,8 @@ internal sealed unsafe partial class BlockTranslator
         ref readonly Instruction x = ref _guest[n];
         InstructionInfo info = _info.GetInfo(x);
         bool write = Writes(info.GetOpAccess(encoding.Rm));
-        GuestAddress address = GuestAddress.Of(Insn(n));
-        ForgetHostFlags();
-        LookUp(n, address, x.MemorySize.GetSize(), write);
-        HostMemory operand = Operand(address);
-        if (NeedsFlags(n))
-        {
-            NeedHostFlags();
-        }
+        HostMemory operand = FindOperand(n, x.MemorySize.GetSize(), write);
+        NeedHostFlags(NeededFlags(n));
 
         int reg = encoding.Reg < 0 ? guest.Reg : LoadGuest(Guest(x, encoding.Reg), Scratch);
         Prefixes(x, guest);
@@ -111,7 +93,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         FlagsWritten(_uses[n]);
-        ResumeHere(n);
+        AfterAccess(n);
     }
 
     /// <summary>LEA changes no flag, so neither may what computes its operand.</summary>
@@ -122,7 +104,7 @@ internal sealed unsafe partial class BlockTranslator
         int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
         if (GuestAddress.InMemory(a.Base))
         {
-            _e.Load(Scratch, HostMemory.State(a.Base));
+            LoadBase(Scratch, a.Base);
             b = Scratch;
         }
 

@@ -44,14 +44,23 @@ internal sealed unsafe partial class BlockTranslator
         _vectors = true;
     }
 
-    private void EmitVectorEntry()
+    /// <summary>The jump that is returned is taken when the guest unmasks an exception; 0: there is none.</summary>
+    private void EmitVectorEntry(out int unmasked)
     {
-        if (_vectorEntry.Jump != 0)
+        unmasked = 0;
+        if (_vectorEntry.Jump == 0)
         {
-            _e.Patch(_vectorEntry.Jump);
-            _e.CallTo(_vectorEntry.Routine);
-            _e.JumpBack(_vectorEntry.Resume);
+            return;
         }
+
+        _e.Patch(_vectorEntry.Jump);
+        _e.CallTo(_vectorEntry.Routine);
+        if (_vectorEntry.Routine == _routines.LoadFloat)
+        {
+            unmasked = _e.JumpIf(HostCondition.NotEqual);
+        }
+
+        _e.JumpBack(_vectorEntry.Resume);
     }
 
     /// <summary>After an instruction that was interpreted the registers are in the state again.</summary>

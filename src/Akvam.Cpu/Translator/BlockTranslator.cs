@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Akvam.Cpu.Interpreter;
-using Akvam.Cpu.State;
 using Iced.Intel;
 using Needs = Akvam.Cpu.Translator.EncodedCoverage.Needs;
 
@@ -8,11 +7,10 @@ namespace Akvam.Cpu.Translator;
 
 /// <summary>
 /// Makes host code of a block. Each instruction is emitted again with mapped operands; memory operands go through the TLB inline; what is not covered, or
-/// not in the TLB, calls the interpreter with the registers in the state. Host code does not contain RIP: a block may be mapped anywhere.
+/// not in the TLB, calls the interpreter with the registers in the state. Host code knows its RIP: the same bytes elsewhere have host code of their own.
 /// </summary>
 /// <remarks>
-/// Valid because the code it makes refers to its block and its instructions only, and is dropped with them. Flags: the host's RFLAGS hold the guest's while
-/// <see cref="_inHost"/>; <see cref="CpuState.HostFlags"/> holds them while <see cref="_inState"/>. They are in the state at every point that may leave the block.
+/// Valid because the code it makes refers to its block, its page and its edges only, and is dropped with them.
 /// </remarks>
 internal sealed unsafe partial class BlockTranslator
 {
@@ -26,30 +24,32 @@ internal sealed unsafe partial class BlockTranslator
     private readonly Instruction[] _guest = new Instruction[BlockCache.MaxInstructions];
     private readonly Coverage.Form[] _forms = new Coverage.Form[BlockCache.MaxInstructions];
     private readonly FlagUse[] _uses = new FlagUse[BlockCache.MaxInstructions];
-    private readonly RflagsBits[] _liveAfter = new RflagsBits[BlockCache.MaxInstructions];
     private readonly int[] _immediateSizes = new int[BlockCache.MaxInstructions];
     private readonly List<SlowPath> _slow = [];
+    private readonly CodeStore _store;
     private Block* _block;
-    private bool _inHost, _inState;
+    private int _polledEntry, _directEntry;
 
-    public BlockTranslator(Emitter emitter, HostRoutines routines)
+    public BlockTranslator(Emitter emitter, HostRoutines routines, CodeStore store)
     {
         _e = emitter;
         _routines = routines;
+        _store = store;
         _decoder = Decoder.Create(64, _reader);
         _encoder = Encoder.Create(64, new EmitterWriter(emitter));
     }
 
-    /// <summary>Emits the code of a block that will stand at <paramref name="origin"/>.</summary>
+    /// <summary>Emits the code of a block at its <see cref="Block.Rip"/>, in its <see cref="Block.Page"/>, that will stand at <paramref name="origin"/>.</summary>
     public void Translate(Block* b, nint origin)
     {
         _block = b;
         _slow.Clear();
+        _edges.Clear();
         _e.Start(origin);
         Decode();
         FindLiveFlags();
-        _inHost = false;
-        _inState = true;
+        EmitEntries(out int[] stale, out int atLimit);
+        ForgetAllAboutFlags();
         EnterVectors();
         bool ended = false;
         for (int n = 0; n < b->Count; n++)
@@ -60,15 +60,62 @@ internal sealed unsafe partial class BlockTranslator
         if (!ended)
         {
             SaveFlags();
-            GoOn(taken: false, b->Bytes);
+            JumpToEdge(b->Rip + b->Bytes);
         }
 
-        EmitVectorEntry();
+        EmitVectorEntry(out int unmasked);
         for (int n = 0; n < _slow.Count; n++)
         {
             EmitSlowPath(_slow[n]);
         }
+
+        EmitStubs();
+        _e.Patch(atLimit);
+        if (unmasked != 0)
+        {
+            _e.Patch(unmasked);
+        }
+
+        _e.AluImmediate(Add, HostMemory.State(StateOffset.Left), b->Count);
+        foreach (int jump in stale)
+        {
+            _e.Patch(jump);
+        }
+
+        StoreRip(b->Rip);
+        _e.JumpTo(_routines.Leave);
+        b->PolledEntry = (ushort)_polledEntry;
+        b->DirectEntry = (ushort)_directEntry;
     }
+
+    /// <summary>
+    /// Who comes from elsewhere has the page checked. Who goes back in the page looks at the requests, so that no loop goes on without. Nobody starts what would
+    /// pass the limit on instructions.
+    /// </summary>
+    private void EmitEntries(out int[] stale, out int atLimit)
+    {
+        CheckPage(out int one, out int two);
+        _polledEntry = _e.Position;
+        _e.AluImmediate(Compare, HostMemory.State(StateOffset.Requests), 0, wide: false);
+        stale = [one, two, _e.JumpIf(HostCondition.NotEqual)];
+        _directEntry = _e.Position;
+        _e.AluImmediate(Subtract, HostMemory.State(StateOffset.Left), _block->Count);
+        atLimit = _e.JumpIf(HostCondition.Below);
+    }
+
+    private void CheckPage(out int one, out int two)
+    {
+        _e.MoveImmediate(Address, (ulong)_block->Page);
+        _e.Load(Scratch, HostMemory.State(StateOffset.Stamp));
+        _e.Op(0x3B, Scratch, new HostMemory(Address, StateOffset.PageStamp));
+        one = _e.JumpIf(HostCondition.NotEqual);
+        _e.Load(Scratch, new HostMemory(Address, StateOffset.PageVersion));
+        _e.Load32(Scratch, new HostMemory(Scratch));
+        _e.Op(0x3B, Scratch, new HostMemory(Address, StateOffset.PageSeenVersion), wide: false);
+        two = _e.JumpIf(HostCondition.NotEqual);
+    }
+
+    private void StoreRip(ulong rip) => _e.Store64(HostMemory.State(StateOffset.Rip), rip, Scratch);
 
     private Insn* Insn(int n) => Block.First(_block) + n;
 
@@ -95,22 +142,6 @@ internal sealed unsafe partial class BlockTranslator
 
             _immediateSizes[n] = _decoder.GetConstantOffsets(_guest[n]).ImmediateSize;
             Debug.Assert(_guest[n].IsInvalid || (int)_guest[n].Code == i->Code, "the block was decoded from other bytes");
-        }
-    }
-
-    /// <summary>Backwards over the block. After it, and before whatever may leave it, all flags are live.</summary>
-    private void FindLiveFlags()
-    {
-        RflagsBits live = FlagUse.All;
-        for (int n = _block->Count - 1; n >= 0; n--)
-        {
-            _liveAfter[n] = live;
-            Coverage.Form form = _forms[n];
-            bool plain = form is Coverage.Form.Plain or Coverage.Form.Encoded;
-            _uses[n] = plain ? FlagUse.Of(_guest[n]) : default;
-            live = form == Coverage.Form.Nothing ? live
-                : plain && !Accesses(n) ? (live & ~_uses[n].Writes) | _uses[n].Reads
-                : FlagUse.All;
         }
     }
 
@@ -141,6 +172,7 @@ internal sealed unsafe partial class BlockTranslator
             case Coverage.Form.Interpreted:
                 ForgetHostFlags();
                 CallInterpreter(n, covered: false);
+                _recipe = Recipe.Image;
                 _vectors = false;
                 return false;
             default:
@@ -151,57 +183,11 @@ internal sealed unsafe partial class BlockTranslator
 
     private void CallInterpreter(int n, bool covered)
     {
-        _e.MoveImmediate(Scratch, (ulong)Insn(n));
+        _e.MoveImmediate(Scratch, (ulong)_block);
         _e.Rex(false, 0, 0, Address >> 3, false);
         _e.U8(0xB8 | (Address & 7));
         _e.U32(n | (covered ? Fallback.SlowAccess : 0) | (FlagUse.IsNone(_guest[n]) ? Fallback.KeepsFlags : 0));
         _e.CallTo(_routines.Interpret);
-    }
-
-    // ---- flags ----
-
-    /// <summary>The flags are in the state afterwards, and where they were before. Changes no flag.</summary>
-    private void SaveFlags()
-    {
-        if (_inState)
-        {
-            return;
-        }
-
-        _e.Move(Scratch, HostRegister.Rax);
-        _e.U8(0x9F);
-        _e.Op(0x0F90, 0, HostRegister.Rax, wide: false);
-        _e.U8(0x66);
-        _e.Op(0x89, HostRegister.Rax, HostMemory.State(StateOffset.HostFlags), wide: false);
-        _e.Move(HostRegister.Rax, Scratch);
-        _inState = true;
-    }
-
-    /// <summary>Loads the flags from the state: ADD makes OF of bit 0, SAHF the others of AH.</summary>
-    private void EmitRestoreFlags()
-    {
-        _e.Move(Scratch, HostRegister.Rax);
-        _e.Op(0x0FB7, HostRegister.Rax, HostMemory.State(StateOffset.HostFlags), wide: false);
-        _e.U8(0x04);
-        _e.U8(0x7F);
-        _e.U8(0x9E);
-        _e.Move(HostRegister.Rax, Scratch);
-    }
-
-    private void NeedHostFlags()
-    {
-        if (!_inHost)
-        {
-            EmitRestoreFlags();
-            _inHost = true;
-        }
-    }
-
-    /// <summary>What follows changes the host's flags and may leave the block.</summary>
-    private void ForgetHostFlags()
-    {
-        SaveFlags();
-        _inHost = false;
     }
 
     // ---- slow paths ----
@@ -214,7 +200,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         for (int k = _slow.Count - 1; k >= 0 && _slow[k].Number == n; k--)
         {
-            _slow[k] = _slow[k] with { Resume = _e.Position, RestoreFlags = _inHost, RestoreVectors = _vectors };
+            _slow[k] = _slow[k] with { Resume = _e.Position, RestoreFlags = _inHost != 0, RestoreVectors = _vectors };
         }
     }
 
@@ -226,7 +212,9 @@ internal sealed unsafe partial class BlockTranslator
         CallInterpreter(path.Number, covered: true);
         if (path.Resume < 0)
         {
-            GoOn(taken: false, _block->Bytes);
+            // Branches leave the block whatever they do.
+            StoreRip(_block->Rip + _block->Bytes);
+            _e.JumpTo(_routines.Leave);
             return;
         }
 
@@ -237,7 +225,7 @@ internal sealed unsafe partial class BlockTranslator
 
         if (path.RestoreFlags)
         {
-            EmitRestoreFlags();
+            Recipes.Emit(_e, Recipe.Image);
         }
 
         _e.JumpBack(path.Resume);

@@ -90,6 +90,54 @@ internal sealed class Emitter
         }
     }
 
+    /// <summary>An instruction on operands of 1, 2, 4 or 8 bytes, given with the opcode of its form for bytes; two-byte opcodes have one form only.</summary>
+    public void SizedOp(int opcode, int size, int reg, int rm)
+    {
+        SizePrefix(size);
+        Op(opcode | (size == 1 || opcode > 0xFF ? 0 : 1), reg, rm, size == 8, rex: true);
+    }
+
+    public void SizedOp(int opcode, int size, int reg, in HostMemory m)
+    {
+        SizePrefix(size);
+        Op(opcode | (size == 1 || opcode > 0xFF ? 0 : 1), reg, m, size == 8, rex: true);
+    }
+
+    /// <summary>ADD, OR, ADC, SBB, AND, SUB, XOR, CMP (0 to 7) with an immediate, on a register of 1, 2, 4 or 8 bytes.</summary>
+    public void SizedImmediate(int operation, int size, int register, int value)
+    {
+        bool small = value is >= -128 and < 128;
+        SizePrefix(size);
+        Op(size == 1 ? 0x80 : small ? 0x83 : 0x81, operation, register, size == 8, rex: true);
+        ImmediateOf(small ? 1 : size, value);
+    }
+
+    /// <summary>An immediate as instructions have it: 4 bytes for 8.</summary>
+    public void ImmediateOf(int size, int value)
+    {
+        switch (size)
+        {
+            case 1:
+                U8(value);
+                break;
+            case 2:
+                U8(value);
+                U8(value >> 8);
+                break;
+            default:
+                U32(value);
+                break;
+        }
+    }
+
+    private void SizePrefix(int size)
+    {
+        if (size == 2)
+        {
+            U8(0x66);
+        }
+    }
+
     public void Rex(bool wide, int r, int x, int b, bool always)
     {
         int bits = (wide ? 8 : 0) | (r << 2) | (x << 1) | b;
@@ -126,6 +174,13 @@ internal sealed class Emitter
 
     public void MoveImmediate(int to, ulong value)
     {
+        if ((long)value == (int)value)
+        {
+            Op(0xC7, 0, to);
+            U32((int)value);
+            return;
+        }
+
         Rex(true, 0, 0, to >> 3, false);
         U8(0xB8 | (to & 7));
         U64(value);
@@ -138,11 +193,55 @@ internal sealed class Emitter
         Immediate(value);
     }
 
-    public void AluImmediate(int operation, in HostMemory m, int value)
+    public void AluImmediate(int operation, in HostMemory m, int value, bool wide = true)
     {
-        Op(value is >= -128 and < 128 ? 0x83 : 0x81, operation, m);
+        Op(value is >= -128 and < 128 ? 0x83 : 0x81, operation, m, wide);
         Immediate(value);
     }
+
+    /// <summary>Stores a constant of 32 bits.</summary>
+    public void Store32(in HostMemory to, int value)
+    {
+        Op(0xC7, 0, to, wide: false);
+        U32(value);
+    }
+
+    /// <summary>Stores a constant of 64 bits; a register may be needed for it.</summary>
+    public void Store64(in HostMemory to, ulong value, int scratch)
+    {
+        if ((long)value == (int)value)
+        {
+            Op(0xC7, 0, to);
+            U32((int)value);
+            return;
+        }
+
+        MoveImmediate(scratch, value);
+        Store(to, scratch);
+    }
+
+    public void Push(int register)
+    {
+        Rex(false, 0, 0, register >> 3, false);
+        U8(0x50 | (register & 7));
+    }
+
+    public void Pop(int register)
+    {
+        Rex(false, 0, 0, register >> 3, false);
+        U8(0x58 | (register & 7));
+    }
+
+    public void Push(in HostMemory m) => Op(0xFF, 6, m, wide: false);
+
+    public void Pop(in HostMemory m) => Op(0x8F, 0, m, wide: false);
+
+    public void Return() => U8(0xC3);
+
+    /// <summary>Loads 1, 2, 4 or 8 bytes; the rest of the register is 0.</summary>
+    public void LoadSized(int to, in HostMemory from, int size) => Op(size == 1 ? 0x0FB6 : size == 2 ? 0x0FB7 : 0x8B, to, from, size == 8);
+
+    public void StoreSized(in HostMemory to, int from, int size) => SizedOp(0x88, size, from, to);
 
     /// <summary>SHL 4, SHR 5, SAR 7.</summary>
     public void ShiftImmediate(int operation, int register, int count)
@@ -191,12 +290,38 @@ internal sealed class Emitter
         return Position;
     }
 
+    /// <summary>A forward conditional jump over less than 128 bytes.</summary>
+    public int ShortJumpIf(int condition)
+    {
+        U8(0x70 | condition);
+        U8(0);
+        return Position;
+    }
+
+    public void PatchShort(int jump) => _buffer[jump - 1] = checked((byte)(Position - jump));
+
     /// <summary>Makes a forward jump end here.</summary>
     public void Patch(int jump) => BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(jump - 4), Position - jump);
 
     /// <summary>Makes a forward jump end at an address elsewhere.</summary>
     public void ForwardTo(int jump, nint address) =>
         BinaryPrimitives.WriteInt32LittleEndian(_buffer.AsSpan(jump - 4), (int)(address - (Origin + jump)));
+
+    /// <summary>A forward jump; its place is later given to <see cref="Patch"/>.</summary>
+    public int Jump()
+    {
+        U8(0xE9);
+        U32(0);
+        return Position;
+    }
+
+    /// <summary>A forward call; its place is later given to <see cref="Patch"/>.</summary>
+    public int Call()
+    {
+        U8(0xE8);
+        U32(0);
+        return Position;
+    }
 
     public void JumpBack(int position)
     {
@@ -224,4 +349,6 @@ internal sealed class Emitter
     }
 
     public void JumpRegister(int register) => Op(0xFF, 4, register, wide: false);
+
+    public void JumpIndirect(in HostMemory m) => Op(0xFF, 4, m, wide: false);
 }

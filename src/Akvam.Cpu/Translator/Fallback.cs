@@ -16,47 +16,61 @@ internal static unsafe class Fallback
 
     private const int Number = SlowAccess - 1;
 
-    public static nint Address => (nint)(delegate* unmanaged<CpuState*, Insn*, int, int>)&Interpret;
+    public static nint Address => (nint)(delegate* unmanaged<CpuState*, Block*, int, int>)&Interpret;
 
     /// <summary>An exception must not cross host code: it waits in the engine until that has returned.</summary>
     [UnmanagedCallersOnly]
-    private static int Interpret(CpuState* s, Insn* i, int number)
+    private static int Interpret(CpuState* s, Block* b, int number)
     {
         TranslatorEngine engine = Processor.Of(s).Translator!;
+        int index = number & Number;
+        Insn* i = Block.First(b) + index;
+        s->Rip = b->Rip;
+        s->Retired = s->StopAt - s->Left - b->Count;
         try
         {
             engine.Count(i->Code, (number & SlowAccess) != 0);
-            if ((number & KeepsFlags) != 0)
-            {
-                Flow kept = i->Execute(s, i);
-                if (kept != Flow.Next)
-                {
-                    Engine.Leave(s, i, number & Number, kept);
-                }
-
-                return (int)kept;
-            }
-
-            HostFlags.ToLazy(s);
-            ulong result = s->FlagResult, aux = s->FlagAux;
-            Flow flow = i->Execute(s, i);
-            if (flow != Flow.Next)
-            {
-                Engine.Leave(s, i, number & Number, flow);
-            }
-
-            if (s->FlagResult != result || s->FlagAux != aux)
-            {
-                HostFlags.FromLazy(s);
-            }
-
-            return (int)flow;
+            return (int)((number & KeepsFlags) != 0 ? Execute(s, engine, i, index) : ExecuteWithFlags(s, engine, i, index));
         }
         catch (Exception e)
         {
             engine.Fail(e);
             s->Rip = i->RipOf(s);
+            s->Retired += (ulong)index;
+            engine.Left(s);
             return (int)Flow.Abort;
         }
+    }
+
+    private static Flow ExecuteWithFlags(CpuState* s, TranslatorEngine engine, Insn* i, int index)
+    {
+        HostFlags.ToLazy(s);
+        ulong result = s->FlagResult, aux = s->FlagAux;
+        Flow flow = Execute(s, engine, i, index);
+        if (s->FlagResult != result || s->FlagAux != aux)
+        {
+            HostFlags.FromLazy(s);
+        }
+
+        return flow;
+    }
+
+    private static Flow Execute(CpuState* s, TranslatorEngine engine, Insn* i, int index)
+    {
+        int resets = engine.Resets;
+        Flow flow = i->Execute(s, i);
+        if (flow == Flow.Next && engine.Resets != resets)
+        {
+            // The block that asked is no more.
+            flow = Flow.End;
+        }
+
+        if (flow != Flow.Next)
+        {
+            Engine.Leave(s, i, index, flow);
+            engine.Left(s);
+        }
+
+        return flow;
     }
 }

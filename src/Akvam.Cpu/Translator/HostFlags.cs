@@ -25,5 +25,6 @@ internal static unsafe class HostFlags
     {
         ulong f = LazyFlags.Read(s);
         s->HostFlags = (uint)(((f & Lahf) << 8) | ((f >> OverflowBit) & 1));
+        s->FlagRecipe = (uint)Recipe.Image;
     }
 }

@@ -1,36 +1,30 @@
+using System.Runtime.InteropServices;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu.Translator;
 
-/// <summary>The pieces of host code that all blocks share, at the start of the code memory: entering, leaving, calling the interpreter, finding the next block.</summary>
-internal sealed class HostRoutines
+/// <summary>The pieces of host code that all blocks share, at the start of the code memory: entering, leaving, calling the interpreter, finding the next block, flags.</summary>
+/// <remarks>
+/// Valid while the code memory is. On the host's stack lie, above each other, the return addresses that RET of the guest is expected to go to: a pair of guest address and
+/// host continuation for each CALL, so that the host's own prediction of returns works for the guest's. Leaving drops them all.
+/// </remarks>
+internal sealed unsafe class HostRoutines : IDisposable
 {
+    /// <summary>Pairs that may lie on the stack.</summary>
+    private const int Depth = 2048;
     private const int FlowEnd = (int)Flow.End, FlowAbort = (int)Flow.Abort;
     private static readonly int[] s_calleeSaved = [3, 5, 12, 13, 14, 15];
+    private readonly nint* _recipes = (nint*)NativeMemory.AllocZeroed((nuint)Recipe.Count, (nuint)sizeof(nint));
 
     public HostRoutines(Emitter e, nint origin, nint interpret)
     {
         e.Start(origin);
-
-        // Flow leave(eax): the pinned registers are in the state already.
-        LeaveStored = e.Origin + e.Position;
-        e.AluImmediate(0, HostRegister.Rsp, 8);
-        for (int n = s_calleeSaved.Length - 1; n >= 0; n--)
-        {
-            Pop(e, s_calleeSaved[n]);
-        }
-
-        e.U8(0xC3);
-
+        EmitRecipes(e);
+        EmitSaveFlags(e);
         StoreVectors = Copy(e, VectorRoutines.Store());
         LoadVectors = Copy(e, VectorRoutines.Load());
-        Leave = e.Origin + e.Position;
-        StorePinned(e);
-        EmitStoreVectors(e);
-        e.U8(0xB8);
-        e.U32(FlowEnd);
-        e.JumpTo(LeaveStored);
         EmitLoadFloat(e);
+        EmitLeave(e);
         EmitDispatch(e);
         EmitInterpret(e, interpret);
         EmitEnter(e);
@@ -39,30 +33,45 @@ internal sealed class HostRoutines
     /// <summary><c>Flow enter(CpuState*, void* hostCode)</c> in the host's C convention.</summary>
     public nint Enter { get; private set; }
 
-    /// <summary>Jumped to between two blocks: returns <see cref="Flow.End"/> from <see cref="Enter"/>.</summary>
-    public nint Leave { get; }
+    /// <summary>Jumped to between two blocks, RIP in the state: returns <see cref="Flow.End"/> from <see cref="Enter"/>.</summary>
+    public nint Leave { get; private set; }
 
-    /// <summary>Jumped to between two blocks, with RIP and the flags in the state: goes on with the block at RIP, or leaves.</summary>
+    /// <summary>As <see cref="Leave"/>, with an <see cref="Edge"/> in the scratch register, whose target becomes RIP.</summary>
+    public nint LeaveByEdge { get; private set; }
+
+    /// <summary>As <see cref="Leave"/>, with RIP in the scratch register.</summary>
+    public nint LeaveTo { get; private set; }
+
+    /// <summary>Jumped to or called with the guest address of the next block in the scratch register, flags in the state: goes on there.</summary>
     public nint Dispatch { get; private set; }
 
     /// <summary>
-    /// Called with an Insn in the scratch register and its number in the address register, flags in the state: has it interpreted. Returns when it completed
-    /// and the block goes on; otherwise it does not return.
+    /// Called with a Block in the scratch register and the number of an instruction in the address register, flags in the state: has it interpreted. Returns when it
+    /// completed and the block goes on; otherwise it does not return.
     /// </summary>
     public nint Interpret { get; private set; }
+
+    /// <summary>Called: flags from the state to RFLAGS, whatever the recipe. Changes the scratch register only.</summary>
+    public nint RestoreFlags { get; private set; }
 
     /// <summary>Called between two guest instructions, when the vector registers are not held: loads them. Changes flags, scratch and address register.</summary>
     public nint LoadVectors { get; }
 
     /// <summary>
-    /// Called at the start of a block, when registers and MXCSR are not both held: loads them and returns; does not return when the guest unmasks an exception,
-    /// but leaves the block to the interpreter.
+    /// Called at the start of a block, when registers and MXCSR are not both held: loads them, and returns with "equal"; or with "not equal" when the guest unmasks an
+    /// exception, so that the interpreter has to execute the block.
     /// </summary>
     public nint LoadFloat { get; private set; }
 
-    private nint LeaveStored { get; }
-
     private nint StoreVectors { get; }
+
+    private nint SaveFlags { get; set; }
+
+    private nint LeaveStored { get; set; }
+
+    private nint UnexpectedReturn { get; set; }
+
+    private static nint Here(Emitter e) => e.Origin + e.Position;
 
     private static nint Copy(Emitter e, byte[] routine)
     {
@@ -90,13 +99,10 @@ internal sealed class HostRoutines
         e.Patch(held);
         e.Op(0x83, 7, HostMemory.State(StateOffset.VectorsHeld), wide: false);
         e.U8(VectorRoutines.RegistersAndMxcsr);
-        int unmasked = e.JumpIf(HostCondition.NotEqual);
-        e.U8(0xC3);
-        e.Patch(unmasked);
-        e.AluImmediate(0, HostRegister.Rsp, 8);
-        e.Op(0xC7, 0, HostMemory.State(StateOffset.LeaveToInterpreter), wide: false);
-        e.U32(1);
-        e.JumpTo(Leave);
+        int masked = e.JumpIf(HostCondition.Equal);
+        e.Store32(HostMemory.State(StateOffset.LeaveToInterpreter), 1);
+        e.Patch(masked);
+        e.Return();
     }
 
     private static void StorePinned(Emitter e)
@@ -115,50 +121,137 @@ internal sealed class HostRoutines
         }
     }
 
-    private static void Push(Emitter e, int register)
+    private void EmitRecipes(Emitter e)
     {
-        e.Rex(false, 0, 0, register >> 3, false);
-        e.U8(0x50 | (register & 7));
+        for (int n = 0; n < (int)Recipe.Count; n++)
+        {
+            _recipes[n] = Here(e);
+            Recipes.Emit(e, n < (int)Recipe.Add ? Recipe.Image : (Recipe)n);
+            e.Return();
+        }
+
+        RestoreFlags = Here(e);
+        e.Load32(HostRegister.Scratch, HostMemory.State(StateOffset.FlagRecipe));
+        e.ShiftImmediate(4, HostRegister.Scratch, 3);
+        e.Store(HostMemory.State(StateOffset.Saved), HostRegister.Rax);
+        e.MoveImmediate(HostRegister.Rax, (ulong)_recipes);
+        e.Op(0x03, HostRegister.Scratch, HostRegister.Rax);
+        e.Load(HostRegister.Rax, HostMemory.State(StateOffset.Saved));
+        e.JumpIndirect(new HostMemory(HostRegister.Scratch));
     }
 
-    private static void Pop(Emitter e, int register)
+    /// <summary>Called with the pinned registers in the state: makes the flags an image. Changes RAX and the scratch register.</summary>
+    private void EmitSaveFlags(Emitter e)
     {
-        e.Rex(false, 0, 0, register >> 3, false);
-        e.U8(0x58 | (register & 7));
+        SaveFlags = Here(e);
+        e.AluImmediate(7, HostMemory.State(StateOffset.FlagRecipe), (int)Recipe.Image, wide: false);
+        int done = e.JumpIf(HostCondition.Equal);
+        e.CallTo(RestoreFlags);
+        e.U8(0x9F);
+        e.Op(0x0F90, 0, HostRegister.Rax, wide: false);
+        e.U8(0x66);
+        e.Op(0x89, HostRegister.Rax, HostMemory.State(StateOffset.HostFlags), wide: false);
+        e.Store32(HostMemory.State(StateOffset.FlagRecipe), (int)Recipe.Image);
+        e.Patch(done);
+        e.Return();
+    }
+
+    private void EmitLeave(Emitter e)
+    {
+        // The pinned registers are in the state already, the flow is in EAX.
+        LeaveStored = Here(e);
+        e.Load(HostRegister.Rsp, HostMemory.State(StateOffset.StackBase));
+        e.AluImmediate(0, HostRegister.Rsp, 24);
+        for (int n = s_calleeSaved.Length - 1; n >= 0; n--)
+        {
+            e.Pop(s_calleeSaved[n]);
+        }
+
+        e.Return();
+
+        LeaveByEdge = Here(e);
+        e.Store(HostMemory.State(StateOffset.LinkFrom), HostRegister.Scratch);
+        e.Load(HostRegister.Scratch, new HostMemory(HostRegister.Scratch, StateOffset.EdgeTarget));
+        LeaveTo = Here(e);
+        e.Store(HostMemory.State(StateOffset.Rip), HostRegister.Scratch);
+        Leave = Here(e);
+        StorePinned(e);
+        EmitStoreVectors(e);
+        e.CallTo(SaveFlags);
+        e.U8(0xB8);
+        e.U32(FlowEnd);
+        e.JumpTo(LeaveStored);
+    }
+
+    private void EmitDispatch(Emitter e)
+    {
+        Dispatch = Here(e);
+        int miss = EmitFind(e);
+        e.Patch(miss);
+        e.JumpTo(LeaveTo);
+    }
+
+    /// <summary>Looks the guest address in the scratch register up, and goes on there. The jump that is returned is taken when it is not in the table.</summary>
+    public static int EmitFind(Emitter e)
+    {
+        const int a = HostRegister.Scratch, b = HostRegister.Address;
+        e.Move(b, a);
+        e.ShiftImmediate(5, b, JumpEntry.HashShift);
+        e.Op(0x33, b, a, wide: false);
+        e.AluImmediate(4, b, (1 << JumpEntry.Bits) - 1, wide: false);
+        e.ShiftImmediate(4, b, 4);
+        e.Op(0x03, b, HostMemory.State(StateOffset.JumpTable));
+        e.Op(0x3B, a, new HostMemory(b));
+        int miss = e.JumpIf(HostCondition.NotEqual);
+        e.JumpIndirect(new HostMemory(b, 8));
+        return miss;
     }
 
     private void EmitEnter(Emitter e)
     {
-        Enter = e.Origin + e.Position;
+        // A RET whose pair is not there any more comes here by its host continuation, if it happens to go to address 0.
+        UnexpectedReturn = Here(e);
+        e.AluImmediate(5, HostRegister.Rsp, 8);
+        e.JumpTo(Dispatch);
+
+        Enter = Here(e);
         foreach (int register in s_calleeSaved)
         {
-            Push(e, register);
+            e.Push(register);
         }
 
-        // Six registers and the return address: the stack is aligned to 16 again.
-        e.AluImmediate(5, HostRegister.Rsp, 8);
+        // Six registers and the return address: with 8 bytes more the stack is aligned to 16. Then the pair at the bottom.
         e.Move(HostRegister.State, HostRegister.Rdi);
-        e.Move(HostRegister.Scratch, HostRegister.Rsi);
+        e.Move(HostRegister.Address, HostRegister.Rsi);
+        e.MoveImmediate(HostRegister.Scratch, 0);
+        e.Push(HostRegister.Scratch);
+        e.Push(HostRegister.Scratch);
+        e.MoveImmediate(HostRegister.Scratch, (ulong)UnexpectedReturn);
+        e.Push(HostRegister.Scratch);
+        e.Store(HostMemory.State(StateOffset.StackBase), HostRegister.Rsp);
+        e.Lea(HostRegister.Scratch, new HostMemory(HostRegister.Rsp, -16 * Depth));
+        e.Store(HostMemory.State(StateOffset.StackLimit), HostRegister.Scratch);
         LoadPinned(e);
-        e.JumpRegister(HostRegister.Scratch);
+        e.JumpRegister(HostRegister.Address);
     }
 
     private void EmitInterpret(Emitter e, nint interpret)
     {
-        Interpret = e.Origin + e.Position;
+        Interpret = Here(e);
         StorePinned(e);
         EmitStoreVectors(e);
-        e.AluImmediate(5, HostRegister.Rsp, 8);
-        e.Move(HostRegister.Rdi, HostRegister.State);
         e.Move(HostRegister.Rsi, HostRegister.Scratch);
         e.Op(0x8B, HostRegister.Rdx, HostRegister.Address, wide: false);
+        e.Move(HostRegister.Rdi, HostRegister.State);
+        e.AluImmediate(5, HostRegister.Rsp, 8);
+        e.CallTo(SaveFlags);
         e.MoveImmediate(HostRegister.Rax, (ulong)interpret);
         e.Op(0xFF, 2, HostRegister.Rax, wide: false);
         e.AluImmediate(0, HostRegister.Rsp, 8);
         e.Op(0x85, HostRegister.Rax, HostRegister.Rax, wide: false);
         int left = e.JumpIf(HostCondition.NotEqual);
         LoadPinned(e);
-        e.U8(0xC3);
+        e.Return();
 
         // The block is left: drop the return address.
         e.Patch(left);
@@ -166,64 +259,9 @@ internal sealed class HostRoutines
         e.AluImmediate(7, HostRegister.Rax, FlowAbort, wide: false);
         e.JumpIfTo(HostCondition.Equal, LeaveStored);
         LoadPinned(e);
+        e.Load(HostRegister.Scratch, HostMemory.State(StateOffset.Rip));
         e.JumpTo(Dispatch);
     }
 
-    /// <summary>The same search as BlockCache.Find. In 64-bit code the linear address is RIP; blocks of other code have no host code.</summary>
-    private void EmitDispatch(Emitter e)
-    {
-        const int a = HostRegister.Scratch, b = HostRegister.Address;
-        Dispatch = e.Origin + e.Position;
-        e.AluImmediate(7, HostMemory.State(StateOffset.Requests), 0);
-        e.JumpIfTo(HostCondition.NotEqual, Leave);
-        e.Load(a, HostMemory.State(StateOffset.Rip));
-        e.Move(b, a);
-        e.ShiftImmediate(5, b, 6);
-        e.AluImmediate(4, b, 0xFFF, wide: false);
-        e.AluImmediate(4, a, 0x3F, wide: false);
-        e.Op(0x33, b, a);
-        e.Load(a, HostMemory.State(StateOffset.Lookup));
-        e.Load(b, new HostMemory(a, b, 3, 0));
-        e.Op(0x85, b, b);
-        e.JumpIfTo(HostCondition.Equal, Leave);
-        e.Load(a, HostMemory.State(StateOffset.Rip));
-        e.Op(0x3B, a, new HostMemory(b, StateOffset.BlockLinear));
-        e.JumpIfTo(HostCondition.NotEqual, Leave);
-        e.Load(a, HostMemory.State(StateOffset.CodeTag));
-        e.Op(0x3B, a, new HostMemory(b, StateOffset.BlockTag));
-        e.JumpIfTo(HostCondition.NotEqual, Leave);
-        e.Load32(a, HostMemory.State(StateOffset.Mode));
-        e.Op(0x3B, a, new HostMemory(b, StateOffset.BlockMode), wide: false);
-        e.JumpIfTo(HostCondition.NotEqual, Leave);
-        EmitEntryChecks(e, out int[] fails);
-        e.JumpRegister(a);
-        foreach (int fail in fails)
-        {
-            e.Patch(fail);
-        }
-
-        e.JumpTo(Leave);
-    }
-
-    /// <summary>Block in the address register: its bytes are known to be those in memory, and it has host code, whose address is then in the scratch register.</summary>
-    public static void EmitEntryChecks(Emitter e, out int[] fails)
-    {
-        int[] stale = EmitBytesCheck(e);
-        e.Load(HostRegister.Scratch, new HostMemory(HostRegister.Address, StateOffset.BlockHostCode));
-        e.Op(0x85, HostRegister.Scratch, HostRegister.Scratch);
-        fails = [.. stale, e.JumpIf(HostCondition.Equal)];
-    }
-
-    /// <summary>Block in the address register: jumps when its bytes may not be those in memory.</summary>
-    public static int[] EmitBytesCheck(Emitter e)
-    {
-        const int a = HostRegister.Scratch, b = HostRegister.Address;
-        e.Load32(a, HostMemory.State(StateOffset.Epoch));
-        e.Op(0x3B, a, new HostMemory(b, StateOffset.BlockEpoch), wide: false);
-        int epoch = e.JumpIf(HostCondition.NotEqual);
-        e.Load(a, new HostMemory(b, StateOffset.BlockVersion));
-        e.Load32(a, new HostMemory(a));
-        e.Op(0x3B, a, new HostMemory(b, StateOffset.BlockSeenVersion), wide: false);
-        return [epoch, e.JumpIf(HostCondition.NotEqual)];
-    }
+    public void Dispose() => NativeMemory.Free(_recipes);
 }

@@ -1,4 +1,3 @@
-using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu.Translator;
@@ -14,48 +13,59 @@ internal static unsafe class StateOffset
         CpuState s = default;
         byte* state = (byte*)&s;
         Requests = (int)((byte*)&s.Requests - state);
-        Retired = (int)((byte*)&s.Retired - state);
         DataTag = (int)((byte*)&s.DataTag - state);
-        CodeTag = (int)((byte*)&s.CodeTag - state);
-        Mode = (int)((byte*)&s.Mode - state);
-        Epoch = (int)((byte*)&s.Epoch - state);
         HostFlags = (int)((byte*)&s.HostFlags - state);
+        FlagRecipe = (int)((byte*)&s.FlagRecipe - state);
+        FlagCarry = (int)((byte*)&s.FlagCarry - state);
+        FlagA = (int)((byte*)&s.FlagA - state);
+        FlagB = (int)((byte*)&s.FlagB - state);
+        Left = (int)((byte*)&s.Left - state);
+        Stamp = (int)((byte*)&s.Stamp - state);
+        JumpTable = (int)((byte*)&s.JumpTable - state);
+        StackBase = (int)((byte*)&s.StackBase - state);
+        StackLimit = (int)((byte*)&s.StackLimit - state);
         LinkFrom = (int)((byte*)&s.LinkFrom - state);
-        Lookup = (int)((byte*)&s.Lookup - state);
         JumpTarget = (int)((byte*)&s.JumpTarget - state);
         Mxcsr = (int)((byte*)&s.Mxcsr - state);
         VectorsHeld = (int)((byte*)&s.VectorsHeld - state);
         LeaveToInterpreter = (int)((byte*)&s.LeaveToInterpreter - state);
+        Saved = (int)((byte*)&s.Saved - state);
         FsBase = (int)((byte*)&s.Fs.Base - state);
         GsBase = (int)((byte*)&s.Gs.Base - state);
-        Block b = default;
-        byte* block = (byte*)&b;
-        BlockLinear = (int)((byte*)&b.Linear - block);
-        BlockTag = (int)((byte*)&b.Tag - block);
-        BlockVersion = (int)((byte*)&b.Version - block);
-        BlockMode = (int)((byte*)&b.Mode - block);
-        BlockSeenVersion = (int)((byte*)&b.SeenVersion - block);
-        BlockEpoch = (int)((byte*)&b.Epoch - block);
-        BlockHostCode = (int)((byte*)&b.HostCode - block);
+        CodePage p = default;
+        byte* page = (byte*)&p;
+        PageStamp = (int)((byte*)&p.Stamp - page);
+        PageVersion = (int)((byte*)&p.Version - page);
+        PageSeenVersion = (int)((byte*)&p.SeenVersion - page);
+        Edge e = default;
+        EdgeTarget = (int)((byte*)&e.Target - (byte*)&e);
     }
 
     public static int Requests { get; }
 
-    public static int Retired { get; }
-
     public static int DataTag { get; }
-
-    public static int CodeTag { get; }
-
-    public static int Mode { get; }
-
-    public static int Epoch { get; }
 
     public static int HostFlags { get; }
 
-    public static int LinkFrom { get; }
+    public static int FlagRecipe { get; }
 
-    public static int Lookup { get; }
+    public static int FlagCarry { get; }
+
+    public static int FlagA { get; }
+
+    public static int FlagB { get; }
+
+    public static int Left { get; }
+
+    public static int Stamp { get; }
+
+    public static int JumpTable { get; }
+
+    public static int StackBase { get; }
+
+    public static int StackLimit { get; }
+
+    public static int LinkFrom { get; }
 
     public static int JumpTarget { get; }
 
@@ -65,21 +75,17 @@ internal static unsafe class StateOffset
 
     public static int LeaveToInterpreter { get; }
 
+    public static int Saved { get; }
+
     public static int FsBase { get; }
 
     public static int GsBase { get; }
 
-    public static int BlockLinear { get; }
+    public static int PageStamp { get; }
 
-    public static int BlockTag { get; }
+    public static int PageVersion { get; }
 
-    public static int BlockVersion { get; }
+    public static int PageSeenVersion { get; }
 
-    public static int BlockMode { get; }
-
-    public static int BlockSeenVersion { get; }
-
-    public static int BlockEpoch { get; }
-
-    public static int BlockHostCode { get; }
+    public static int EdgeTarget { get; }
 }

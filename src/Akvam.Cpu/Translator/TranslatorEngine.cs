@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using Akvam.Cpu.Diagnostics;
 using Akvam.Cpu.Interpreter;
-using Akvam.Cpu.Native;
 using Akvam.Cpu.State;
 using Iced.Intel;
 
@@ -15,14 +14,11 @@ namespace Akvam.Cpu.Translator;
 /// </remarks>
 internal sealed unsafe class TranslatorEngine : IDisposable
 {
-    private const int CodeBytes = 64 << 20;
-
     private readonly Processor _processor;
-    private readonly CodeChunk _code = new(CodeBytes);
+    private readonly CodeStore _store = new();
     private readonly Emitter _emitter = new();
     private readonly HostRoutines _routines;
     private readonly BlockTranslator _translator;
-    private readonly int _routineBytes;
     private readonly long[] _interpreted = new long[Semantics.Isa.Count];
     private ExceptionDispatchInfo? _failure;
     private ulong _cold;
@@ -31,11 +27,10 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     public TranslatorEngine(Processor processor)
     {
         _processor = processor;
-        processor.State->Lookup = processor.Blocks.Lookup;
-        _routines = new HostRoutines(_emitter, _code.Next, Fallback.Address);
-        _code.Add(_emitter.Bytes);
-        _routineBytes = _code.Used;
-        _translator = new BlockTranslator(_emitter, _routines);
+        processor.State->JumpTable = _store.JumpTable;
+        _routines = new HostRoutines(_emitter, _store.Next, Fallback.Address);
+        _store.AddRoutines(_emitter.Bytes, _routines.LeaveTo);
+        _translator = new BlockTranslator(_emitter, _routines, _store);
     }
 
     public TranslatorStatistics Statistics => new()
@@ -52,6 +47,9 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         ],
     };
 
+    /// <summary>Times that everything was dropped.</summary>
+    public int Resets { get; private set; }
+
     /// <summary>As <see cref="Engine.Run"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public Flow Run(CpuState* s)
@@ -59,25 +57,12 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         BlockCache cache = _processor.Blocks;
         int threshold = _processor.TranslateAfter;
         s->LinkFrom = null;
-
-        // A chain of blocks does not count what is left before the limit.
-        s->Unchained = s->StopAt == ulong.MaxValue ? 0u : 1u;
         while (Volatile.Read(ref s->Requests) == 0)
         {
             Block* b = cache.Find(s);
             if (b == null)
             {
                 return Flow.Abort;
-            }
-
-            if (s->LinkFrom != null)
-            {
-                if (b->Host2 == null)
-                {
-                    *s->LinkFrom = b;
-                }
-
-                s->LinkFrom = null;
             }
 
             if (s->StopAt - s->Retired < b->Count)
@@ -98,6 +83,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             else
             {
                 ulong retired = s->Retired;
+                s->LinkFrom = null;
                 flow = Engine.RunBlock(s, b);
                 _cold += s->Retired - retired;
             }
@@ -124,18 +110,58 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         }
     }
 
+    /// <summary>The interpreter left a block that host code was in: what host code goes by may have changed.</summary>
+    public void Left(CpuState* s)
+    {
+        s->Left = s->StopAt - s->Retired;
+        s->Stamp = _store.StampOf(s);
+    }
+
     /// <summary>Keeps an exception until host code has returned.</summary>
     public void Fail(Exception e) => _failure = ExceptionDispatchInfo.Capture(e);
 
+    /// <summary>The block does not have the bytes any more that its host code was made from.</summary>
+    public void Drop(Block* b) => _store.Drop(b);
+
+    /// <summary>A linear page may be mapped elsewhere.</summary>
+    public void ForgetPage(ulong linear) => _store.ForgetPage(linear);
+
+    /// <summary>Every linear page may be mapped elsewhere.</summary>
+    public void ForgetLookups() => _store.ForgetLookups();
+
     /// <summary>The blocks are gone, and their host code with them.</summary>
-    public void Reset() => _code.Truncate(_routineBytes);
+    public void Reset()
+    {
+        Resets++;
+        _store.Reset();
+        _processor.State->LinkFrom = null;
+        _processor.State->Stamp = 0;
+    }
 
     private Flow Enter(CpuState* s, Block* b)
     {
         _exits++;
+        Left(s);
+        if (b->Page->Stamp != s->Stamp || b->Page->SeenVersion != Volatile.Read(ref *b->Page->Version))
+        {
+            _store.Verify(b->Page, s->Stamp, s->Epoch);
+        }
+
+        if (s->LinkFrom != null)
+        {
+            if (s->LinkFrom->Target == b->Rip)
+            {
+                _store.Link(s->LinkFrom, b);
+            }
+
+            s->LinkFrom = null;
+        }
+
+        _store.Remember(b);
         HostFlags.FromLazy(s);
         var flow = (Flow)((delegate* unmanaged<CpuState*, byte*, int>)_routines.Enter)(s, b->HostCode);
         HostFlags.ToLazy(s);
+        s->Retired = s->StopAt - s->Left;
         if (_failure != null)
         {
             ExceptionDispatchInfo failure = _failure;
@@ -153,15 +179,18 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             return false;
         }
 
-        if (_code.Used > CodeBytes - (2 * Emitter.MaxBytes))
+        if (_store.IsFull)
         {
-            // Full. Blocks that are still hot come back in no time.
+            // Blocks that are still hot come back in no time.
             _processor.Blocks.Reset();
             return false;
         }
 
-        _translator.Translate(b, _code.Next);
-        b->HostCode = (byte*)_code.Add(_emitter.Bytes);
+        b->Rip = s->Rip;
+        b->Page = _store.PageOf(b, s->Rip);
+        _translator.Translate(b, _store.Next);
+        b->HostCode = _store.Add(_emitter.Bytes);
+        _store.Publish(b);
         _blocks++;
         _instructions += b->Count;
         _hostBytes += _emitter.Position;
@@ -171,12 +200,16 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
     private void Announce(CpuState* s, Block* b) => _processor.TranslationObserver?.Translated(new Translation
     {
-        Linear = b->Linear,
+        Linear = b->Rip,
         Bitness = (b->Mode & ModeKey.BitnessMask) switch { ModeKey.Code64 => 64, ModeKey.Code32 => 32, _ => 16 },
         Guest = new ReadOnlySpan<byte>(Block.Code(b), b->Bytes),
         HostAddress = (nint)b->HostCode,
         Host = _emitter.Bytes,
     });
 
-    public void Dispose() => _code.Dispose();
+    public void Dispose()
+    {
+        _store.Dispose();
+        _routines.Dispose();
+    }
 }

@@ -1,0 +1,28 @@
+using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Translator;
+
+/// <summary>
+/// What host code made from one page of guest code has in common: under what it was last found good. Blocks of a page jump to one another without a check; who comes
+/// from elsewhere compares <see cref="Stamp"/> and <see cref="SeenVersion"/>. The key is linear page, host page and mode.
+/// </summary>
+/// <remarks>Valid until the <see cref="CodeStore"/> is reset.</remarks>
+public unsafe struct CodePage
+{
+    /// <summary>No processor has this stamp.</summary>
+    public const ulong Unverified = ulong.MaxValue;
+
+    /// <summary><see cref="CpuState.Stamp"/> under which the page was mapped here, in this mode, and its blocks had the bytes they were made from.</summary>
+    public ulong Stamp;
+    public uint* Version;
+    public uint SeenVersion;
+
+    /// <summary>Epoch of the last comparison of bytes.</summary>
+    public uint Epoch;
+    public byte* Host;
+    public ulong Linear;
+    public ModeKey Mode;
+    public Block* Blocks;
+    public CodePage* NextInBucket;
+}

@@ -1,0 +1,212 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.Native;
+using Akvam.Cpu.State;
+
+namespace Akvam.Cpu.Translator;
+
+/// <summary>The host code of one processor, and how its pieces hang together: pages, edges between blocks, and the table of indirect branches.</summary>
+/// <remarks>
+/// Valid because it is touched by the processor's own thread only, and nothing in it is reused before <see cref="Reset"/>, after which no host code runs
+/// that was made before.
+/// </remarks>
+internal sealed unsafe class CodeStore : IDisposable
+{
+    private const int CodeBytes = 64 << 20, RecordBytes = 24 << 20, PageBits = 10;
+    private const int ModeShift = 12, EpochShift = 36;
+
+    private readonly CodeChunk _code = new(CodeBytes);
+    private readonly byte* _records = (byte*)NativeMemory.Alloc(RecordBytes);
+    private readonly CodePage** _pages = (CodePage**)NativeMemory.AllocZeroed(1 << PageBits, (nuint)sizeof(CodePage*));
+    private int _routineBytes, _usedRecords;
+    private nint _leave;
+    private uint _era;
+
+    public CodeStore() => JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)sizeof(JumpEntry) << JumpEntry.Bits, 64);
+
+    public JumpEntry* JumpTable { get; }
+
+    /// <summary>Where the next code goes.</summary>
+    public nint Next => _code.Next;
+
+    /// <summary>The next block may not fit.</summary>
+    public bool IsFull => _code.Used > CodeBytes - (2 * Emitter.MaxBytes) || _usedRecords > RecordBytes - (64 << 10);
+
+    /// <summary>Keeps the code that all blocks share. <paramref name="leave"/>: where it goes on with an address that is in no table.</summary>
+    public void AddRoutines(ReadOnlySpan<byte> code, nint leave)
+    {
+        _code.Add(code);
+        _routineBytes = _code.Used;
+        _leave = leave;
+        ClearJumpTable();
+    }
+
+    public byte* Add(ReadOnlySpan<byte> code) => (byte*)_code.Add(code);
+
+    /// <summary>Tag, mode and the low bits of the epoch in one word; when these begin again, nothing counts as checked.</summary>
+    public ulong StampOf(CpuState* s)
+    {
+        uint era = s->Epoch >> (64 - EpochShift);
+        if (era != _era)
+        {
+            _era = era;
+            ForgetLookups();
+        }
+
+        return s->CodeTag | ((ulong)s->Mode << ModeShift) | ((ulong)s->Epoch << EpochShift);
+    }
+
+    /// <summary>The page of a block that is at <paramref name="rip"/>; its first block has just been compared with memory.</summary>
+    public CodePage* PageOf(Block* b, ulong rip)
+    {
+        ulong linear = rip & ~4095ul;
+        byte* host = (byte*)((ulong)b->Host & ~4095ul);
+        CodePage** bucket = _pages + Bucket(linear);
+        for (CodePage* p = *bucket; p != null; p = p->NextInBucket)
+        {
+            if (p->Linear == linear && p->Host == host && p->Mode == b->Mode)
+            {
+                return p;
+            }
+        }
+
+        var page = (CodePage*)Record(sizeof(CodePage));
+        *page = new CodePage
+        {
+            Stamp = CodePage.Unverified,
+            Version = b->Version,
+            SeenVersion = b->SeenVersion,
+            Epoch = b->Epoch,
+            Host = host,
+            Linear = linear,
+            Mode = b->Mode,
+            NextInBucket = *bucket,
+        };
+        *bucket = page;
+        return page;
+    }
+
+    public Edge* NewEdge() => (Edge*)Record(sizeof(Edge));
+
+    /// <summary>The page was found where it is under <paramref name="stamp"/>: compares its blocks with memory if that may have changed, and drops those that differ.</summary>
+    public void Verify(CodePage* page, ulong stamp, uint epoch)
+    {
+        uint version = Volatile.Read(ref *page->Version);
+        if (page->Epoch != epoch || page->SeenVersion != version)
+        {
+            for (Block* b = page->Blocks, next; b != null; b = next)
+            {
+                next = b->NextInPage;
+                if (!new ReadOnlySpan<byte>(b->Host, b->Bytes).SequenceEqual(new ReadOnlySpan<byte>(Block.Code(b), b->Bytes)))
+                {
+                    Drop(b);
+                }
+            }
+
+            page->SeenVersion = version;
+            page->Epoch = epoch;
+        }
+
+        page->Stamp = stamp;
+    }
+
+    /// <summary>A block got host code.</summary>
+    public void Publish(Block* b)
+    {
+        b->NextInPage = b->Page->Blocks;
+        b->Page->Blocks = b;
+    }
+
+    /// <summary>Indirect branches find the block from now on.</summary>
+    public void Remember(Block* b) => JumpTable[JumpEntry.Index(b->Rip)] = new JumpEntry { Target = b->Rip, Code = (nint)b->HostCode };
+
+    /// <summary>Makes an edge lead to a block: within a page straight in, otherwise through the checks.</summary>
+    public void Link(Edge* edge, Block* b)
+    {
+        int entry = edge->Page != b->Page ? 0 : edge->Back ? b->PolledEntry : b->DirectEntry;
+        _code.Patch(edge->Site, (nint)b->HostCode + entry);
+        edge->NextIncoming = b->Incoming;
+        b->Incoming = edge;
+    }
+
+    /// <summary>Takes a block's host code out of every way to it. What runs in it may finish.</summary>
+    public void Drop(Block* b)
+    {
+        for (Edge* e = b->Incoming; e != null; e = e->NextIncoming)
+        {
+            _code.Patch(e->Site, e->Stub);
+        }
+
+        b->Incoming = null;
+        JumpEntry* entry = JumpTable + JumpEntry.Index(b->Rip);
+        if (entry->Code == (nint)b->HostCode)
+        {
+            *entry = new JumpEntry { Target = JumpEntry.Nowhere, Code = _leave };
+        }
+
+        for (Block** p = &b->Page->Blocks; *p != null; p = &(*p)->NextInPage)
+        {
+            if (*p == b)
+            {
+                *p = b->NextInPage;
+                break;
+            }
+        }
+
+        b->HostCode = null;
+        b->Heat = 0;
+    }
+
+    /// <summary>A linear page may be mapped elsewhere.</summary>
+    public void ForgetPage(ulong linear)
+    {
+        for (CodePage* p = _pages[Bucket(linear)]; p != null; p = p->NextInBucket)
+        {
+            if (((p->Linear ^ linear) & ~4095ul) == 0)
+            {
+                p->Stamp = CodePage.Unverified;
+            }
+        }
+    }
+
+    public void ForgetLookups()
+    {
+        for (int n = 0; n < 1 << PageBits; n++)
+        {
+            for (CodePage* p = _pages[n]; p != null; p = p->NextInBucket)
+            {
+                p->Stamp = CodePage.Unverified;
+            }
+        }
+    }
+
+    /// <summary>Drops everything; the blocks are gone already.</summary>
+    public void Reset()
+    {
+        _code.Truncate(_routineBytes);
+        _usedRecords = 0;
+        new Span<nint>(_pages, 1 << PageBits).Clear();
+        ClearJumpTable();
+    }
+
+    public void Dispose()
+    {
+        _code.Dispose();
+        NativeMemory.Free(_records);
+        NativeMemory.Free(_pages);
+        NativeMemory.AlignedFree(JumpTable);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Bucket(ulong linear) => (int)((linear >> 12) * 0x9E37_79B9 >> 7) & ((1 << PageBits) - 1);
+
+    private byte* Record(int size)
+    {
+        byte* record = _records + _usedRecords;
+        _usedRecords += (size + 15) & ~15;
+        return record;
+    }
+
+    private void ClearJumpTable() => new Span<JumpEntry>(JumpTable, 1 << JumpEntry.Bits).Fill(new JumpEntry { Target = JumpEntry.Nowhere, Code = _leave });
+}

@@ -1,0 +1,19 @@
+namespace Akvam.Cpu.Translator;
+
+/// <summary>A jump of host code from one block to a known address: to a stub that leaves, until the block there has host code.</summary>
+/// <remarks>Valid until the <see cref="CodeStore"/> is reset.</remarks>
+public unsafe struct Edge
+{
+    /// <summary>Guest address it leads to.</summary>
+    public ulong Target;
+
+    /// <summary>Executable address just behind the jump's four bytes of displacement, and of the stub.</summary>
+    public nint Site, Stub;
+
+    /// <summary>Page of the block it belongs to.</summary>
+    public CodePage* Page;
+    public Edge* NextIncoming;
+
+    /// <summary>Not forward in the page: whoever takes it looks at the requests.</summary>
+    public bool Back;
+}
