@@ -207,7 +207,9 @@ public sealed unsafe partial class Processor
 
     private Flow StepCarefully(CpuState* s)
     {
-        if (s->CodeBreakpoints != 0 && (s->SystemFlags & Rflags.RF) == 0)
+        // Behind MOV SS Intel processors hold back instruction breakpoints; AMD processors traps only. [SDM3 6.8.3] [APM2 8.5]
+        bool hidden = (s->Shadow & InterruptShadow.MovSs) != 0 && !Cpuid.IsAmd;
+        if (s->CodeBreakpoints != 0 && (s->SystemFlags & Rflags.RF) == 0 && !hidden)
         {
             uint hit = Breakpoints.MatchCode(s, (s->Mode & ModeKey.Code64) != 0 ? s->Rip : (uint)(s->Rip + s->CodeBase));
             if (hit != 0)
@@ -247,7 +249,8 @@ public sealed unsafe partial class Processor
             s->SystemFlags &= ~Rflags.RF;
         }
 
-        if (trap && !IsSoftwareInterrupt(code) && (code != Code.Syscall || (s->SystemFlags & Rflags.TF) != 0))
+        // No single-step trap follows MOV SS, not even one that waits: the next one is that of the instruction behind it. [SDM3 6.8.3]
+        if (trap && !ClearsTf(code) && (code != Code.Syscall || (s->SystemFlags & Rflags.TF) != 0) && (s->Shadow & InterruptShadow.MovSs) == 0)
         {
             s->PendingDebug |= SingleStepBit;
         }
@@ -255,6 +258,8 @@ public sealed unsafe partial class Processor
         return flow;
     }
 
-    /// <summary>These clear TF on their way into the handler (or, RSM, belong to another program), so there is no trap after them. [SDM3 18.3.1.4]</summary>
-    private static bool IsSoftwareInterrupt(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1 or Code.Rsm;
+    /// <summary>
+    /// These clear TF on their way into the handler, or, RSM and SYSRET, continue another program: the TF they begin with traps nothing. [SDM3 18.3.1.4]
+    /// </summary>
+    private static bool ClearsTf(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1 or Code.Rsm or Code.Sysretd or Code.Sysretq;
 }

@@ -88,7 +88,9 @@ public sealed unsafe partial class Vcpu
 
         var asked = (Asked)Interlocked.Exchange(ref _asked, 0);
         int nmis = ((asked & Asked.Nmi) != 0 ? 1 : 0) + ((asked & Asked.SecondNmi) != 0 ? 1 : 0);
-        s->NmiPending = (byte)Math.Min(s->NmiPending + nmis, MostPendingNmis);
+
+        // While one is served there is room for one behind it. [SDM3 6.7.1]
+        s->NmiPending = (byte)Math.Min(s->NmiPending + nmis, s->NmiMasked != 0 ? 1 : MostPendingNmis);
         s->SmiPending |= (asked & Asked.Smi) != 0 ? (byte)1 : (byte)0;
         if ((asked & Asked.Init) != 0)
         {

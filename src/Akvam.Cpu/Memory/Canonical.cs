@@ -1,3 +1,4 @@
+using Akvam.Cpu.Cpuid;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu.Memory;
@@ -7,6 +8,11 @@ namespace Akvam.Cpu.Memory;
 public static unsafe class Canonical
 {
     public static bool Is(CpuState* s, ulong address) => Is(address, (s->Cr4 & Cr4.LA57) != 0);
+
+    /// <summary>
+    /// Canonical for the widest paging mode the guest could switch to, whatever CR4.LA57 is now: what bases and MSRs are checked for. [SDM3 4.5.2]
+    /// </summary>
+    public static bool IsForAnyMode(CpuState* s, ulong address) => Is(address, Processor.Of(s).Cpuid.Allows(Feature.La57));
 
     public static bool Is(ulong address, bool la57)
     {

@@ -34,7 +34,18 @@ internal static unsafe class Interrupts
         ? Fault.Raise(s, Vector.BP)
         : Delivery.Software(s, Vector.BP, EventKind.SoftwareException, i->RipOf(s), i->NextRip(s));
 
-    private static Flow Int1(CpuState* s, Insn* i) => Delivery.Software(s, Vector.DB, EventKind.Icebp, i->RipOf(s), i->NextRip(s));
+    /// <summary>A data breakpoint that MOV SS held back comes out together with it, as one exception. [SDM3 6.8.3]</summary>
+    private static Flow Int1(CpuState* s, Insn* i)
+    {
+        Flow flow = Delivery.Software(s, Vector.DB, EventKind.Icebp, i->RipOf(s), i->NextRip(s));
+        if (flow != Flow.Abort && s->PendingDebug != 0)
+        {
+            s->Dr6 = (s->Dr6 & ~0xFul) | s->PendingDebug;
+            s->PendingDebug = 0;
+        }
+
+        return flow;
+    }
 
     private static Flow Into(CpuState* s, Insn* i) => LazyFlags.Of(s)
         ? Delivery.Software(s, Vector.OF, EventKind.SoftwareException, i->RipOf(s), i->NextRip(s))

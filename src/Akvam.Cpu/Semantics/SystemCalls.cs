@@ -13,6 +13,7 @@ internal static unsafe class SystemCalls
 {
     private const int CodeType = 0xB, DataType = 0x3, Ring3 = 3 << SegmentRegister.DplShift;
     private const int StarSyscall = 32, StarSysret = 48;
+    private const uint SingleStep = 1 << 14;
 
     private static Flow Syscall(CpuState* s, Insn* i)
     {
@@ -69,6 +70,9 @@ internal static unsafe class SystemCalls
         // Base, limit and attributes of SS stay what they are. [APM3 SYSRET]
         s->Ss.Selector = (ushort)(selector + 8);
         Processor.EvaluateFlags(s, before);
+
+        // It is the TF it ends with that counts: a trap comes before the first instruction at CPL 3. [APM3 SYSRET]
+        s->PendingDebug |= (s->SystemFlags & Rflags.TF) != 0 ? SingleStep : 0;
         return FarControl.Transfer(s, in cs, 3, rip);
     }
 

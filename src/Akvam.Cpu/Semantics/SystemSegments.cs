@@ -96,7 +96,7 @@ internal static unsafe class SystemSegments
             return false;
         }
 
-        if (!Canonical.Is(s, d.Base | ((ulong)upper << 32)))
+        if (!Canonical.IsForAnyMode(s, d.Base | ((ulong)upper << 32)))
         {
             Fault.Gp(s, error);
             return false;
@@ -151,7 +151,7 @@ internal static unsafe class SystemSegments
 
         limit = *(ushort*)bytes;
         tableBase = *(ulong*)(bytes + 2) & baseMask;
-        if (!Canonical.Is(s, tableBase))
+        if (!Canonical.IsForAnyMode(s, tableBase))
         {
             Fault.Gp(s, 0);
             return false;

@@ -16,17 +16,19 @@ internal sealed unsafe partial class VcpuBus
         CpuState* s = processor.State;
         bool wide = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64;
         ulong mask = wide ? ulong.MaxValue : uint.MaxValue;
-        long result = s->Cpl != 0 ? -(long)Errno.EPERM : Call(s->Gpr[Register.Rax] & mask);
+        long result = s->Cpl != 0 ? -(long)Errno.EPERM : Call(s, s->Gpr[Register.Rax] & mask, wide);
         s->Gpr[Register.Rax] = (ulong)result & mask;
         return true;
     }
 
-    private long Call(ulong number)
+    private long Call(CpuState* s, ulong number, bool wide)
     {
         switch (number)
         {
             case KvmPara.KVM_HC_VAPIC_POLL_IRQ:
                 return 0;
+            case KvmPara.KVM_HC_SEND_IPI when HasFeature(KvmPara.KVM_FEATURE_PV_SEND_IPI) && Lapic is not null:
+                return SendIpis(s, wide);
             case KvmPara.KVM_HC_SCHED_YIELD when HasFeature(KvmPara.KVM_FEATURE_PV_SCHED_YIELD):
                 // The vCPU that the guest waits for may be one that the host does not run.
                 Thread.Yield();

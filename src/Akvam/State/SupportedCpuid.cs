@@ -10,7 +10,7 @@ internal static class SupportedCpuid
 {
     /// <summary>What a guest finds at KVM_CPUID_FEATURES; each of them works.</summary>
     private const uint Features = 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE | 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE2 | 1u << KvmPara.KVM_FEATURE_NOP_IO_DELAY
-        | 1u << KvmPara.KVM_FEATURE_PV_SCHED_YIELD | 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE_STABLE_BIT;
+        | 1u << KvmPara.KVM_FEATURE_PV_SEND_IPI | 1u << KvmPara.KVM_FEATURE_PV_SCHED_YIELD | 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE_STABLE_BIT;
 
     public static kvm_cpuid_entry2[] Get()
     {

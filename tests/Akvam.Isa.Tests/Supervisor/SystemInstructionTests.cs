@@ -158,4 +158,24 @@ public sealed unsafe class SystemInstructionTests
         msrs.Read(m.State, MsrIndex.MSR_IA32_TSC_ADJUST, out adjust);
         Assert.Equal(400ul, adjust);
     }
+
+    [Theory]
+    [InlineData("0F0117", 0x00AA_AAAA_AAAA_AAAA, true)] // lgdt [rdi]
+    [InlineData("0F011F", 0x00AA_AAAA_AAAA_AAAA, true)] // lidt [rdi]
+    [InlineData("0F0117", 0x0AAA_AAAA_AAAA_AAAA, false)]
+    [InlineData("0F011F", 0x0AAA_AAAA_AAAA_AAAA, false)]
+    public void A_table_base_is_canonical_for_the_widest_paging_mode_that_CPUID_offers(string code, ulong address, bool allowed)
+    {
+        foreach (bool la57 in new[] { true, false })
+        {
+            using TestMachine m = Machine(GuestMode.Long, Convert.FromHexString(code));
+            CpuidEntry[] table = CpuidModel.Supported();
+            int features = Array.FindIndex(table, e => e.Function == 7 && e.Index == 0);
+            table[features].Ecx &= la57 ? uint.MaxValue : ~(1u << 16);
+            m.Processor.Cpuid.SetEntries(table);
+            m.State->Gpr[Register.Rdi] = 0xD000;
+            *(ulong*)(m.Ram + 0xD002) = address;
+            Assert.Equal(allowed && la57 ? RunResult.Limit : RunResult.Debug, m.Processor.Run(1));
+        }
+    }
 }

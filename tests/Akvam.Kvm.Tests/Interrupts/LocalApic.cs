@@ -125,4 +125,19 @@ public sealed class LocalApic
         Assert.Equal(Errno.EINVAL, Assert.Throws<KvmException>(() => bare.Vcpu.GetLapic()).Errno);
         Assert.Equal(Errno.ENXIO, Assert.Throws<KvmException>(() => bare.Vm.IrqLine(1, true)).Errno);
     }
+
+    [Theory]
+    [InlineData(0ul)]
+    [InlineData(0xC00ul)]
+    public void WhereTheRegisterPageIsNotThereNeitherIsAnythingElse(ulong mode)
+    {
+        // 64-bit: mov edi, FEE00300h; mov dword [rdi], 4041h; mov eax, [rdi]; out 1, eax
+        using var guest = new Guest([0xBF, 0x00, 0x03, 0xE0, 0xFE, 0xC7, 0x07, 0x41, 0x40, 0x00, 0x00, 0x8B, 0x07, 0xE7, 0x01], irqchip: true);
+        kvm_sregs sregs = LongMode.Sregs(guest, cpl: 0);
+        guest.Write(0x3018, [0x83, 0, 0, 0xC0, 0, 0, 0, 0]);
+        sregs.apic_base = 0xFEE0_0000 | mode;
+        guest.Vcpu.SetSregs(sregs);
+        VcpuExit exit = guest.Vcpu.Run();
+        Assert.Equal((KvmExit.KVM_EXIT_IO, uint.MaxValue), (exit.Reason, exit.Io.Value));
+    }
 }

@@ -47,4 +47,19 @@ public sealed class Nmis
         other.Join();
         Assert.Equal(2, exit.Io.Port);
     }
+
+    [Fact]
+    public void WhileOneIsServedOnlyOneMoreIsKept()
+    {
+        // out 2, al; iret
+        using Guest guest = Create([0xE6, 0x02, 0xCF]);
+        guest.Vcpu.Run();
+        guest.Vcpu.Nmi();
+        Assert.Equal(2, guest.Vcpu.Run().Io.Port);
+        guest.Vcpu.Nmi();
+        guest.Vcpu.Nmi();
+        guest.Vcpu.Nmi();
+        Assert.Equal(2, guest.Vcpu.Run().Io.Port);
+        Assert.Equal(1, guest.Vcpu.Run().Io.Port);
+    }
 }

@@ -44,7 +44,7 @@ internal static unsafe class Maintenance
 
         ulong pcid = (ulong)descriptor, linear = (ulong)(descriptor >> 64);
         bool wrongPcid = pcid >= 4096 || (type < 2 && pcid != 0 && (s->Cr4 & Cr4.PCIDE) == 0);
-        if (type > 3 || wrongPcid || (type == 0 && !Canonical.Is(s, linear)))
+        if (type > 3 || wrongPcid || (type == 0 && !Canonical.IsForAnyMode(s, linear)))
         {
             return Fault.Gp(s, 0);
         }
