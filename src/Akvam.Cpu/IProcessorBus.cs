@@ -17,6 +17,9 @@ public interface IProcessorBus
 
     bool WritePort(ushort port, int size, uint value);
 
+    /// <summary>True when user space may want to hear of writes to this port one by one, by their values.</summary>
+    bool WatchesPort(ushort port) => false;
+
     /// <summary>True when an interrupt controller has an interrupt that its priority rules let through now.</summary>
     bool HasInterrupt { get; }
 

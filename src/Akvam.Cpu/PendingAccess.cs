@@ -14,7 +14,7 @@ namespace Akvam.Cpu;
 /// <see cref="Retire"/> when an instruction that was executed again (<see cref="IsReplay"/>) has ended in any way but another request.
 /// Valid as long as the <see cref="CpuState"/> it is given.
 /// </remarks>
-public sealed unsafe class PendingAccess
+public sealed unsafe partial class PendingAccess
 {
     /// <summary>The largest transaction; wider accesses are split, as KVM does.</summary>
     public const int MaxSize = 8;
@@ -32,6 +32,7 @@ public sealed unsafe class PendingAccess
     {
         public ulong Address;
         public ulong Value;
+        public ushort Count;
         public byte Size;
         public PendingKind Kind;
         public bool Failed;
@@ -46,13 +47,15 @@ public sealed unsafe class PendingAccess
     /// <summary>Bytes, 1 to 8.</summary>
     public int Size => _current.Size;
 
-    /// <summary>Number of elements: always 1.</summary>
-    public int Count => 1;
+    /// <summary>Number of elements: more than 1 for INS and OUTS only.</summary>
+    public int Count => _current.Count;
 
-    /// <summary>The bytes of the current transaction, little endian: to be written, or to be filled in. Valid until <see cref="Complete"/>.</summary>
-    public Span<byte> Data => Bytes(ref _current.Value, _current.Size);
+    /// <summary>
+    /// The bytes of the current transaction, element after element, little endian: to be written, or to be filled in. Valid until <see cref="Complete"/>.
+    /// </summary>
+    public Span<byte> Data => _current.Count > 1 ? _string.AsSpan(0, _current.Count * _current.Size) : Bytes(ref _current.Value, _current.Size);
 
-    /// <summary>The same as a number.</summary>
+    /// <summary>A transaction of one element as a number.</summary>
     public ulong Value
     {
         get => _current.Value;
@@ -137,7 +140,7 @@ public sealed unsafe class PendingAccess
         while (!data.IsEmpty)
         {
             Span<byte> part = data[..Math.Min(data.Length, MaxSize)];
-            if (!TryReplay(PendingKind.MmioRead, address, part, out _) && !Processor.Of(s).Bus.ReadMmio(address, part))
+            if (!(_cursor < _replyCount && TryReplay(PendingKind.MmioRead, address, part, out _)) && !Processor.Of(s).Bus.ReadMmio(address, part))
             {
                 return Request(s, PendingKind.MmioRead, address, part.Length);
             }
@@ -175,7 +178,7 @@ public sealed unsafe class PendingAccess
     internal bool ReadPort(CpuState* s, ushort port, int size, out uint value)
     {
         value = 0;
-        return TryReplay(PendingKind.PortRead, port, MemoryMarshal.AsBytes(new Span<uint>(ref value))[..size], out _)
+        return (_cursor < _replyCount && TryReplay(PendingKind.PortRead, port, MemoryMarshal.AsBytes(new Span<uint>(ref value))[..size], out _))
             || Processor.Of(s).Bus.ReadPort(port, size, out value)
             || Request(s, PendingKind.PortRead, port, size);
     }
@@ -219,7 +222,7 @@ public sealed unsafe class PendingAccess
         while (_cursor < _replyCount)
         {
             ref Transaction t = ref _replies[_cursor];
-            if (t.Kind == kind && t.Address == address && t.Size == data.Length)
+            if (t.Kind == kind && t.Address == address && t.Size == data.Length && t.Count == 1)
             {
                 Bytes(ref t.Value, data.Length).CopyTo(data);
                 failed = t.Failed;
@@ -235,7 +238,7 @@ public sealed unsafe class PendingAccess
 
     private bool Request(CpuState* s, PendingKind kind, ulong address, int size)
     {
-        _read = new Transaction { Kind = kind, Address = address, Size = (byte)size };
+        _read = new Transaction { Kind = kind, Address = address, Size = (byte)size, Count = 1 };
         s->Abort = AbortReason.UserExit;
         return false;
     }
@@ -248,7 +251,7 @@ public sealed unsafe class PendingAccess
         }
 
         ref Transaction t = ref _writes[_firstWrite + _writeCount++];
-        t = new Transaction { Kind = kind, Address = address, Size = (byte)data.Length };
+        t = new Transaction { Kind = kind, Address = address, Size = (byte)data.Length, Count = 1 };
         data.CopyTo(Bytes(ref t.Value, MaxSize));
         Processor.Post(s, State.Request.UserExit);
     }

@@ -69,6 +69,7 @@ public sealed unsafe partial class Processor : IDisposable
             TlbControl.ForgetEntry(e + i);
         }
 
+        MmioTlb.ForgetAll(State);
         Contexts.ForgetAll();
         Blocks.Reset();
         TlbControl.UpdateTags(State);

@@ -81,6 +81,9 @@ public sealed class Irqchip : IIntrSink, ITickSink, IDisposable
         return lapic.AcknowledgeInterrupt();
     }
 
+    /// <summary>A device here owns the port.</summary>
+    public bool OwnsPort(ushort port) => (Pit is Pit pit && pit.OwnsPort(port)) || Devices.Pic.OwnsPort(port);
+
     /// <summary>A guest IN of one to four bytes.</summary>
     /// <returns>False if no device here owns the port. Of a wide access the first byte counts and the rest reads zero.</returns>
     public bool TryReadPort(ushort port, Span<byte> data)

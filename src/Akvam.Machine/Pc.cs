@@ -35,6 +35,9 @@ public sealed class Pc : IDisposable
         _vm.CreateIrqchip();
         // Port 61h belongs to the timer: guests time themselves against its channel 2.
         _vm.CreatePit2(new kvm_pit_config { flags = KvmIrq.KVM_PIT_SPEAKER_DUMMY });
+
+        // A trace shows every access as an exit.
+        _vm.PortHandler = options.Trace is null ? _gate : null;
         _memory = new PcMemory(_vm, new GuestLayout((ulong)options.MemoryMegabytes << 20));
         _cpuid = _kvm.GetSupportedCpuid();
     }
@@ -115,7 +118,7 @@ public sealed class Pc : IDisposable
     /// <summary>Tells the serial port that there is input.</summary>
     public void PollSerial()
     {
-        lock (_gate.Lock)
+        using (_gate.Lock.Enter())
         {
             _devices?.Serial.Poll();
         }

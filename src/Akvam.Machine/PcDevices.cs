@@ -35,17 +35,17 @@ internal sealed class PcDevices : IDisposable
         pci.Add(1, 3, _power);
         var keyboard = new KeyboardController(irq(1), control);
 
-        _ports.Map(SerialPort, 8, Serial);
-        _ports.Map(0x70, 2, _rtc);
+        _ports.Map(SerialPort, 8, Serial, access: InsideAccess.All);
+        _ports.Map(0x70, 2, _rtc, access: InsideAccess.All);
         _ports.Map(0x60, 1, keyboard);
         _ports.Map(0x64, 1, keyboard);
-        _ports.Map(0x80, 1, new PostPort());
+        _ports.Map(0x80, 1, new PostPort(), access: InsideAccess.All);
         _ports.Map(0x92, 1, new SystemControlPort(control));
         // The SMI goes to the processor that wrote, which finds it handled right after its OUT.
         _ports.Map(0xB2, 2, new ApmPorts(() => _power.ApmRaisesSmi, () => gate.Serving?.Smi()));
-        _ports.Map(0xE9, 1, new DebugConsole(0xE9, options.DebugOutput));
+        _ports.Map(0xE9, 1, new DebugConsole(0xE9, options.DebugOutput), access: InsideAccess.All);
         _ports.Map(0xF4, 4, new DebugExit(control), width: 4);
-        _ports.Map(0x402, 1, new DebugConsole(0xE9, options.DebugOutput));
+        _ports.Map(0x402, 1, new DebugConsole(0xE9, options.DebugOutput), access: InsideAccess.All);
         _ports.Map(0xCF8, 8, pci, width: 4);
         _power.PmBaseChanged += MapPm;
         MapPm();
@@ -71,7 +71,7 @@ internal sealed class PcDevices : IDisposable
         if (_power.PmBase is { } start)
         {
             _pm.MoveTo(start);
-            _ports.Map(start, AcpiPm.Length, _pm, width: 4);
+            _ports.Map(start, AcpiPm.Length, _pm, width: 4, InsideAccess.Read);
             _pmMapped = true;
         }
     }

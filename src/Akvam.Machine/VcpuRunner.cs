@@ -119,7 +119,7 @@ internal sealed class VcpuRunner
         int size = io.Size, count = io.Count;
         Span<byte> data = io.Data;
         uint value = 0;
-        lock (_gate.Lock)
+        using (_gate.Lock.Enter())
         {
             _gate.Serving = _vcpu;
             for (int i = 0; i < count && (i + 1) * size <= data.Length; i++)

@@ -20,10 +20,14 @@ public sealed unsafe partial class Vcpu
                     direction = pending.Kind == PendingKind.PortWrite ? KvmExit.KVM_EXIT_IO_OUT : KvmExit.KVM_EXIT_IO_IN,
                     size = (byte)pending.Size,
                     port = (ushort)pending.Address,
-                    count = 1,
+                    count = (uint)pending.Count,
                     data_offset = Akvam.RunPage.PioDataOffset,
                 };
-                if (pending.Kind == PendingKind.PortWrite)
+                if (pending.Kind == PendingKind.PortWrite && pending.Count > 1)
+                {
+                    pending.Data.CopyTo(new Span<byte>(_page.PioData, Akvam.RunPage.PioDataSize));
+                }
+                else if (pending.Kind == PendingKind.PortWrite)
                 {
                     Unsafe.WriteUnaligned(_page.PioData, (uint)pending.Value);
                 }
@@ -59,6 +63,10 @@ public sealed unsafe partial class Vcpu
         {
             case PendingKind.None:
                 return;
+            case PendingKind.PortRead when pending.Count > 1:
+                Span<byte> elements = pending.Data;
+                new ReadOnlySpan<byte>(_page.PioData, elements.Length).CopyTo(elements);
+                break;
             case PendingKind.PortRead:
                 pending.Value = Unsafe.ReadUnaligned<uint>(_page.PioData);
                 break;

@@ -32,6 +32,9 @@ public sealed partial class Vm : IDisposable
         _regions = new MemoryRegions(Group.Memory);
     }
 
+    /// <summary>Devices of the client that are served without an exit; null: none. To be set before a vCPU runs.</summary>
+    public IPortHandler? PortHandler { get; set; }
+
     public ReadOnlySpan<Vcpu> Vcpus => Volatile.Read(ref _vcpus);
 
     internal ProcessorGroup Group { get; } = new();

@@ -63,6 +63,7 @@ public sealed unsafe class ContextTable
             TlbControl.ForgetEntry(e + i);
         }
 
+        MmioTlb.ForgetAll(_processor.State);
         _processor.Blocks.ForgetLookups();
     }
 }

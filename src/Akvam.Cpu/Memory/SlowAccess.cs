@@ -190,6 +190,11 @@ internal static unsafe class SlowAccess
             return true;
         }
 
+        if (MmioTlb.Find(s, linear, kind, page, out target.Gpa))
+        {
+            return true;
+        }
+
         if (!PageWalker.Translate(s, linear, kind, who, out PageWalk walk))
         {
             return false;
@@ -197,7 +202,13 @@ internal static unsafe class SlowAccess
 
         target.Gpa = walk.Gpa;
         MemorySlot? slot = walk.Slot != null && walk.Slot.Contains(walk.Gpa) ? walk.Slot : memory.Find(s->InSmm, walk.Gpa);
-        if (slot == null || (kind == AccessKind.Write && slot.ReadOnly))
+        if (slot == null)
+        {
+            MmioTlb.Fill(s, linear, page, walk);
+            return true;
+        }
+
+        if (kind == AccessKind.Write && slot.ReadOnly)
         {
             return true;
         }

@@ -38,6 +38,7 @@ public static unsafe class TlbControl
 
         // The slot depends on the linear address only, so this covers every context.
         ForgetEntry(Mem.Entry(s, linear));
+        MmioTlb.Forget(s, linear);
         p.Blocks.ForgetPage(linear);
     }
 

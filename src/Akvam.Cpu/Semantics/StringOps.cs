@@ -17,7 +17,7 @@ internal static unsafe class StringOps
     /// How many of <paramref name="limit"/> upward elements from an offset stay in one page, within the wrap of the address size and, outside flat
     /// addressing, the segment. 1 when in doubt: single elements are always checked for themselves.
     /// </summary>
-    private static ulong Fit(CpuState* s, Insn* i, int register, ulong linear, int size, ulong limit)
+    internal static ulong Fit(CpuState* s, Insn* i, int register, ulong linear, int size, ulong limit)
     {
         ulong inPage = (4096 - (linear & 4095)) / (ulong)size;
         limit = Math.Min(limit, inPage);

@@ -231,6 +231,11 @@ public unsafe struct CpuState
     /// <summary>Version of the code page that a read-modify-write is changing; null outside one.</summary>
     public uint* TrackedModify;
 
+    public const int MmioEntries = 8;
+
+    /// <summary>The entries of <see cref="Memory.MmioTlb"/>, of 32 bytes each.</summary>
+    public fixed ulong MmioTlb[MmioEntries * 4];
+
     /// <summary>Where the data TLB starts, in bytes from the start of this struct.</summary>
     public const int DtlbOffset = 4096;
 }

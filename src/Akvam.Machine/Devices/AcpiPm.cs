@@ -21,7 +21,7 @@ public sealed class AcpiPm : IPortDevice, IDisposable
     private readonly TimeProvider _time;
     private readonly IrqLine _sci;
     private readonly BoardControl _control;
-    private readonly Lock _lock;
+    private readonly DeviceLock _lock;
     private readonly ITimer _timer;
     private readonly long _start;
 
@@ -35,7 +35,7 @@ public sealed class AcpiPm : IPortDevice, IDisposable
     /// <param name="control">Takes the request to switch off.</param>
     /// <param name="deviceLock">The machine's device lock.</param>
     /// <param name="acpiMode">Whether the machine starts with SCI_EN set, as one without legacy firmware does.</param>
-    public AcpiPm(TimeProvider time, IrqLine sci, BoardControl control, Lock deviceLock, bool acpiMode)
+    public AcpiPm(TimeProvider time, IrqLine sci, BoardControl control, DeviceLock deviceLock, bool acpiMode)
     {
         _time = time;
         _sci = sci;
@@ -161,7 +161,7 @@ public sealed class AcpiPm : IPortDevice, IDisposable
 
     private void OnTimer()
     {
-        lock (_lock)
+        using (_lock.Enter())
         {
             UpdateStatus();
             UpdateInterrupt();

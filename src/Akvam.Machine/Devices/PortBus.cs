@@ -14,13 +14,14 @@ public sealed class PortBus
     /// <param name="count">The number of ports.</param>
     /// <param name="device">The device.</param>
     /// <param name="width">The widest access the device decodes itself: 1, 2 or 4 bytes.</param>
-    public void Map(ushort first, int count, IPortDevice device, int width = 1)
+    /// <param name="access">Which accesses need no exit, because the device does nothing that needs the processor outside the guest.</param>
+    public void Map(ushort first, int count, IPortDevice device, int width = 1, InsideAccess access = InsideAccess.None)
     {
         ArgumentNullException.ThrowIfNull(device);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(first + count, _entries.Length);
         for (int i = 0; i < count; i++)
         {
-            _entries[first + i] = new Entry(device, width);
+            _entries[first + i] = new Entry(device, width, access);
         }
     }
 
@@ -34,6 +35,13 @@ public sealed class PortBus
                 _entries[i] = default;
             }
         }
+    }
+
+    /// <summary>True when the access may be served in the middle of a run.</summary>
+    public bool IsInside(ushort port, int size, InsideAccess access)
+    {
+        ref readonly Entry entry = ref _entries[port];
+        return (entry.Inside & access) != 0 && size <= entry.Width;
     }
 
     public uint Read(ushort port, int size)
@@ -74,5 +82,5 @@ public sealed class PortBus
 
     private static uint Mask(int size) => uint.MaxValue >> (32 - (8 * size));
 
-    private readonly record struct Entry(IPortDevice? Device, int Width);
+    private readonly record struct Entry(IPortDevice? Device, int Width, InsideAccess Inside);
 }

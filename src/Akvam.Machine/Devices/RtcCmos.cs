@@ -16,7 +16,7 @@ public sealed class RtcCmos : IPortDevice, IDisposable
 
     private readonly TimeProvider _time;
     private readonly IrqLine _irq;
-    private readonly Lock _lock;
+    private readonly DeviceLock _lock;
     private readonly ITimer _timer;
     private readonly byte[] _memory = new byte[128];
 
@@ -32,7 +32,7 @@ public sealed class RtcCmos : IPortDevice, IDisposable
     /// <param name="deviceLock">The machine's device lock, taken when a timer of the clock fires.</param>
     /// <param name="memory">The guest's memory, for the sizes firmware reads.</param>
     /// <param name="cpus">The number of processors, for firmware.</param>
-    public RtcCmos(TimeProvider time, IrqLine irq, Lock deviceLock, GuestLayout memory, int cpus)
+    public RtcCmos(TimeProvider time, IrqLine irq, DeviceLock deviceLock, GuestLayout memory, int cpus)
     {
         _time = time;
         _irq = irq;
@@ -288,7 +288,7 @@ public sealed class RtcCmos : IPortDevice, IDisposable
 
     private void OnTimer()
     {
-        lock (_lock)
+        using (_lock.Enter())
         {
             AdvanceFlags();
             UpdateLine();

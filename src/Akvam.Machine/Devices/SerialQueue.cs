@@ -9,6 +9,9 @@ public sealed class SerialQueue : ISerialInput
     private readonly int _capacity;
     private volatile bool _held;
 
+    /// <summary>How many characters wait, for those who look without the lock.</summary>
+    private int _waiting;
+
     /// <param name="capacity">How many characters may wait before <see cref="Add"/> blocks.</param>
     public SerialQueue(int capacity = 4096)
     {
@@ -42,6 +45,7 @@ public sealed class SerialQueue : ISerialInput
         lock (_lock)
         {
             _bytes.AddLast(value);
+            Volatile.Write(ref _waiting, _bytes.Count);
         }
     }
 
@@ -56,6 +60,7 @@ public sealed class SerialQueue : ISerialInput
         lock (_lock)
         {
             _bytes.AddLast(value);
+            Volatile.Write(ref _waiting, _bytes.Count);
         }
 
         return true;
@@ -63,6 +68,12 @@ public sealed class SerialQueue : ISerialInput
 
     public bool TryTake(out byte value)
     {
+        if (Volatile.Read(ref _waiting) == 0)
+        {
+            value = 0;
+            return false;
+        }
+
         lock (_lock)
         {
             if (_held || _bytes.First is not { } first)
@@ -73,6 +84,7 @@ public sealed class SerialQueue : ISerialInput
 
             value = first.Value;
             _bytes.RemoveFirst();
+            Volatile.Write(ref _waiting, _bytes.Count);
             // A character that was put back came without a slot of its own, so the count may already be at the top.
             if (_space.CurrentCount < _capacity)
             {
@@ -88,6 +100,7 @@ public sealed class SerialQueue : ISerialInput
         lock (_lock)
         {
             _bytes.AddFirst(value);
+            Volatile.Write(ref _waiting, _bytes.Count);
             _space.Wait(0, CancellationToken.None);
         }
     }

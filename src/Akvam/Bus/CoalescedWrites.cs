@@ -18,6 +18,8 @@ internal sealed unsafe class CoalescedWrites
     private readonly List<RunPage> _pages = [];
     private kvm_coalesced_mmio_zone[] _zones = [];
 
+    public bool HasZones => Volatile.Read(ref _zones).Length != 0;
+
     public void Attach(RunPage page)
     {
         lock (_gate)

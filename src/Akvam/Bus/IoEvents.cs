@@ -16,6 +16,8 @@ internal sealed class IoEvents : IDisposable
     private IoEvent[] _ports = [];
     private IoEvent[] _addresses = [];
 
+    public bool HasPorts => Volatile.Read(ref _ports).Length != 0;
+
     /// <summary>True: an eventfd was signalled, and the write is done.</summary>
     public bool WritePort(ulong port, ReadOnlySpan<byte> data) => Write(Volatile.Read(ref _ports), port, data);
 

@@ -101,11 +101,22 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
 
     public bool ReadPort(ushort port, int size, out uint value)
     {
-        Span<byte> data = stackalloc byte[4];
-        data.Clear();
-        bool served = _vm.Irqchip is { } chip && chip.TryReadPort(port, data[..size]);
-        value = BinaryPrimitives.ReadUInt32LittleEndian(data);
-        return served;
+        if (_vm.Irqchip is { } chip && chip.OwnsPort(port))
+        {
+            Span<byte> data = stackalloc byte[4];
+            data.Clear();
+            chip.TryReadPort(port, data[..size]);
+            value = BinaryPrimitives.ReadUInt32LittleEndian(data);
+            return true;
+        }
+
+        if (_vm.PortHandler is { } handler)
+        {
+            return handler.TryRead(_vcpu, port, size, out value);
+        }
+
+        value = 0;
+        return false;
     }
 
     public bool WritePort(ushort port, int size, uint value)
@@ -113,8 +124,11 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
         Span<byte> bytes = stackalloc byte[4];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
         ReadOnlySpan<byte> data = bytes[..size];
-        return (_vm.Irqchip is { } chip && chip.TryWritePort(port, data)) || _vm.IoEvents.WritePort(port, data) || _vm.Coalesced.Write(port: true, port, data);
+        return (_vm.Irqchip is { } chip && chip.TryWritePort(port, data)) || _vm.IoEvents.WritePort(port, data) || _vm.Coalesced.Write(port: true, port, data)
+            || (_vm.PortHandler is { } handler && handler.TryWrite(_vcpu, port, size, value));
     }
+
+    public bool WatchesPort(ushort port) => _vm.IoEvents.HasPorts || _vm.Coalesced.HasZones;
 
     /// <summary>KVM_GUESTDBG_BLOCKIRQ: the debugger steps without interrupts.</summary>
     public bool BlocksInterrupts { get; set; }

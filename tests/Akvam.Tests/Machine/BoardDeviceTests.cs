@@ -226,7 +226,7 @@ public sealed class BoardDeviceTests
 
     private AcpiPm NewPm(ManualTime time, IrqLine line)
     {
-        var pm = new AcpiPm(time, line, _control, new Lock(), acpiMode: true);
+        var pm = new AcpiPm(time, line, _control, new DeviceLock(), acpiMode: true);
         pm.MoveTo(0x600);
         return pm;
     }

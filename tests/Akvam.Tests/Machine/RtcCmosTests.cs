@@ -9,7 +9,7 @@ public sealed class RtcCmosTests : IDisposable
     private readonly List<bool> _line = [];
     private readonly RtcCmos _rtc;
 
-    public RtcCmosTests() => _rtc = new RtcCmos(_time, _line.Add, new Lock(), new GuestLayout(5UL << 30), cpus: 2);
+    public RtcCmosTests() => _rtc = new RtcCmos(_time, _line.Add, new DeviceLock(), new GuestLayout(5UL << 30), cpus: 2);
 
     public void Dispose() => _rtc.Dispose();
 

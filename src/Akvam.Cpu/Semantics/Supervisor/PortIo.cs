@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.Events;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
@@ -47,91 +48,147 @@ internal static unsafe class PortIo
 
         uint value = 0;
         *(T*)&value = Operand.Get<T>(s, Rax * 8);
-        Processor.Of(s).Pending.WritePort(s, port, sizeof(T), value);
-        Touched(s, port, sizeof(T));
-        return Flow.End;
+        bool posted = Processor.Of(s).Pending.WritePort(s, port, sizeof(T), value);
+        Flow touched = Touched(s, port, sizeof(T));
+        return posted ? Flow.End : touched;
     }
 
     /// <summary>The destination is checked first, so that a page fault does not lose what the port gave.</summary>
+    [SkipLocalsInit]
     private static Flow Ins<T>(CpuState* s, Insn* i)
         where T : unmanaged
     {
-        ushort port = (ushort)s->Gpr[Rdx];
-        ulong mask = Mem.AddressMask(i->Flags), linear = s->Gpr[Rdi] & mask;
-        if (!IsAllowed(s, port, sizeof(T)))
+        if (!Begin<T>(s, i, out ushort port, out ulong mask, out ulong left))
         {
-            return Flow.Abort;
+            return left == 0 ? Flow.Next : Flow.Abort;
         }
 
-        if (IsRepeated(i) && (s->Gpr[Rcx] & mask) == 0)
-        {
-            return Flow.Next;
-        }
-
+        byte* data = stackalloc byte[PendingAccess.MaxString];
         PendingAccess pending = Processor.Of(s).Pending;
-        if (!SegmentCheck.Linear(s, Segment.Es, sizeof(T), AccessKind.Write, ref linear)
-            || !Mem.Probe(s, linear, sizeof(T), AccessKind.Write)
-            || !pending.ReadPort(s, port, sizeof(T), out uint value))
+        while (true)
         {
-            return Flow.Abort;
-        }
+            ulong linear = s->Gpr[Rdi] & mask;
+            if (!SegmentCheck.Linear(s, Segment.Es, sizeof(T), AccessKind.Write, ref linear) || !Mem.Probe(s, linear, sizeof(T), AccessKind.Write))
+            {
+                return Flow.Abort;
+            }
 
-        Flow flow = Mem.StoreLinear(s, linear, *(T*)&value);
-        return flow == Flow.Abort ? flow : Iterated<T>(s, i, Rdi, mask, port);
+            bool direct = Mem.Entry(s, linear)->Write == ((linear & ~TlbTag.Mask) | s->DataTag);
+            int most = direct ? Batch<T>(s, i, Rdi, linear, left) : 1;
+            bool isReplay = pending.IsReplay;
+            int done = pending.ReadPorts(s, port, sizeof(T), new Span<byte>(data, most * sizeof(T)));
+            if (done == 0)
+            {
+                return Flow.Abort;
+            }
+
+            // Cannot fail after the probe, unless a single element goes to where there is no RAM.
+            Flow flow = done == 1 ? Mem.StoreLinear(s, linear, *(T*)data) : Mem.StoreBytes(s, linear, data, done * sizeof(T));
+            if (flow == Flow.Abort)
+            {
+                return flow;
+            }
+
+            if (Iterated<T>(s, i, Rdi, mask, port, done, isReplay || flow == Flow.End, ref left) is var end && end != Flow.Next)
+            {
+                return end;
+            }
+        }
     }
 
+    [SkipLocalsInit]
     private static Flow Outs<T>(CpuState* s, Insn* i)
         where T : unmanaged
     {
-        ushort port = (ushort)s->Gpr[Rdx];
-        ulong mask = Mem.AddressMask(i->Flags), linear = s->Gpr[Rsi] & mask;
+        if (!Begin<T>(s, i, out ushort port, out ulong mask, out ulong left))
+        {
+            return left == 0 ? Flow.Next : Flow.Abort;
+        }
+
+        byte* data = stackalloc byte[PendingAccess.MaxString];
+        PendingAccess pending = Processor.Of(s).Pending;
+        while (true)
+        {
+            ulong linear = s->Gpr[Rsi] & mask;
+            if (!SegmentCheck.Linear(s, i->Segment, sizeof(T), AccessKind.Read, ref linear) || !Mem.LoadLinear(s, linear, out *(T*)data))
+            {
+                return Flow.Abort;
+            }
+
+            int most = 1;
+            TlbEntry* e = Mem.Entry(s, linear);
+            if (e->Read == ((linear & ~TlbTag.Mask) | s->DataTag))
+            {
+                most = Batch<T>(s, i, Rsi, linear, left);
+                new ReadOnlySpan<byte>((byte*)(linear + e->Addend), most * sizeof(T)).CopyTo(new Span<byte>(data, PendingAccess.MaxString));
+            }
+
+            bool isReplay = pending.IsReplay;
+            int done = pending.WritePorts(s, port, sizeof(T), new ReadOnlySpan<byte>(data, most * sizeof(T)));
+            if (Iterated<T>(s, i, Rsi, mask, port, done, isReplay, ref left) is var end && end != Flow.Next)
+            {
+                return end;
+            }
+        }
+    }
+
+    /// <summary>What INS and OUTS begin with; false with <paramref name="left"/> 0: nothing to do, otherwise the fault is set.</summary>
+    private static bool Begin<T>(CpuState* s, Insn* i, out ushort port, out ulong mask, out ulong left)
+        where T : unmanaged
+    {
+        port = (ushort)s->Gpr[Rdx];
+        mask = Mem.AddressMask(i->Flags);
+        left = 1;
         if (!IsAllowed(s, port, sizeof(T)))
         {
-            return Flow.Abort;
+            return false;
         }
 
-        if (IsRepeated(i) && (s->Gpr[Rcx] & mask) == 0)
-        {
-            return Flow.Next;
-        }
-
-        if (!SegmentCheck.Linear(s, i->Segment, sizeof(T), AccessKind.Read, ref linear) || !Mem.LoadLinear(s, linear, out T element))
-        {
-            return Flow.Abort;
-        }
-
-        uint value = 0;
-        *(T*)&value = element;
-        Processor.Of(s).Pending.WritePort(s, port, sizeof(T), value);
-        return Iterated<T>(s, i, Rsi, mask, port);
+        left = IsRepeated(i) ? s->Gpr[Rcx] & mask : 1;
+        return left != 0;
     }
+
+    /// <summary>How many elements may go together: upwards within one page, and not while traps are looked for after each.</summary>
+    private static int Batch<T>(CpuState* s, Insn* i, int pointer, ulong linear, ulong left)
+        where T : unmanaged => left == 1 || (s->SystemFlags & (Rflags.DF | Rflags.TF)) != 0 || (s->Dr7 & 0xFF) != 0
+        ? 1
+        : (int)Math.Max(1, StringOps.Fit(s, i, pointer, linear, sizeof(T), Math.Min(left, (ulong)(PendingAccess.MaxString / sizeof(T)))));
 
     private static bool IsRepeated(Insn* i) => (i->Flags & (InsnFlags.Rep | InsnFlags.Repne)) != 0;
 
     /// <summary>
-    /// One element is done: moves on, and leaves the instruction unfinished while elements remain, so that requests, traps and exits are looked at
-    /// between any two of them. Its replies from user space are used up.
+    /// Some elements are done: moves on. <see cref="Flow.Next"/>: go on with the rest. Where something waits (requests, traps, exits) or
+    /// <paramref name="leave"/> says so (user space has just answered, code was changed), the instruction is left unfinished, so that it is looked at between
+    /// any two elements. Replies from user space are used up.
     /// </summary>
-    private static Flow Iterated<T>(CpuState* s, Insn* i, int pointer, ulong mask, ushort port)
+    private static Flow Iterated<T>(CpuState* s, Insn* i, int pointer, ulong mask, ushort port, int done, bool leave, ref ulong left)
         where T : unmanaged
     {
         Processor.Of(s).Pending.Retire();
         Touched(s, port, sizeof(T));
-        Advance(s, pointer, mask, (s->SystemFlags & Rflags.DF) != 0 ? (ulong)-sizeof(T) : (ulong)sizeof(T));
+        ulong distance = (ulong)(done * sizeof(T));
+        Advance(s, pointer, mask, (s->SystemFlags & Rflags.DF) != 0 ? 0 - distance : distance);
         if (!IsRepeated(i))
         {
             return Flow.End;
         }
 
-        Advance(s, Rcx, mask, ulong.MaxValue);
-        if ((s->Gpr[Rcx] & mask) == 0)
+        left -= (ulong)done;
+        Advance(s, Rcx, mask, 0 - (ulong)done);
+        if (left == 0)
         {
             return Flow.End;
         }
 
-        s->PendingDebug |= (s->SystemFlags & Rflags.TF) != 0 ? SingleStep : 0;
-        s->Abort = AbortReason.Interrupted;
-        return Flow.Abort;
+        bool steps = (s->SystemFlags & Rflags.TF) != 0;
+        s->PendingDebug |= steps ? SingleStep : 0;
+        if (leave || s->PendingDebug != 0 || Volatile.Read(ref s->Requests) != 0)
+        {
+            s->Abort = AbortReason.Interrupted;
+            return Flow.Abort;
+        }
+
+        return Flow.Next;
     }
 
     private static void Advance(CpuState* s, int register, ulong mask, ulong by)
