@@ -17,10 +17,14 @@ internal sealed class TestBus : IProcessorBus
 
     public bool WriteMmio(ulong address, ReadOnlySpan<byte> data) => false;
 
+    /// <summary>Serves reads of ports inside the run, null: not this one; or null: user space does.</summary>
+    public Func<ushort, uint?>? PortRead { get; set; }
+
     public bool ReadPort(ushort port, int size, out uint value)
     {
-        value = 0;
-        return false;
+        uint? answer = PortRead?.Invoke(port);
+        value = answer.GetValueOrDefault();
+        return answer.HasValue;
     }
 
     /// <summary>Serves writes to ports inside the run; null: user space does.</summary>

@@ -76,19 +76,21 @@ public sealed unsafe class PendingAccessTests
         using TestMachine m = Machine("F36C");
         m.State->Gpr[Register.Rcx] = 20;
         m.State->Gpr[Register.Rdi] = 0x2_0000;
+
+        // One by one, because the port is watched after each.
+        m.State->Dr7 |= 1;
         Serve(m);
         Assert.Equal(Enumerable.Range(0x36, 20).Select(n => (byte)n), m.Memory.Slice(0x2_0000, 20).ToArray());
         Assert.Equal((0ul, 0x2_0014ul), (m.State->Gpr[Register.Rcx], m.State->Gpr[Register.Rdi]));
     }
 
     [Fact]
-    public void Repeated_output_is_stopped_and_continued_between_elements()
+    public void Repeated_output_is_stopped_and_continued_between_two_pages()
     {
         using TestMachine m = Machine("F36E");
         m.State->Gpr[Register.Rcx] = 3;
-        m.State->Gpr[Register.Rsi] = 0x2_0000;
-        m.Memory[0x2_0000] = 0x61;
-        m.Memory[0x2_0001] = 0x62;
+        m.State->Gpr[Register.Rsi] = 0x2_0FFF;
+        m.Memory[0x2_0FFF] = 0x61;
         Assert.Equal(RunResult.UserExit, m.Processor.Run(1));
         Assert.Equal((PortWrite, 0x61ul, 2ul, Origin), (m.Processor.Pending.Kind, m.Processor.Pending.Value, m.State->Gpr[Register.Rcx], m.State->Rip));
         m.Processor.Pending.Complete();

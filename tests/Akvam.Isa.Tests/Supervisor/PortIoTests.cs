@@ -49,48 +49,6 @@ public sealed unsafe class PortIoTests
         Assert.Equal(RunResult.Limit, m.Processor.Run(1));
     }
 
-    [Fact]
-    public void REP_INSB_takes_a_new_reply_for_every_element()
-    {
-        // rep insb
-        using TestMachine m = Machine(GuestMode.Real, 0xF3, 0x6C);
-        m.State->Gpr[Register.Rcx] = 3;
-        m.State->Gpr[Register.Rdi] = 0x5000;
-        m.State->Gpr[Register.Rdx] = 0x70;
-        for (byte n = 1; n <= 3; n++)
-        {
-            Assert.Equal(RunResult.UserExit, m.Processor.Run(1));
-            Assert.Equal((PendingKind.PortRead, 0x70ul), (m.Processor.Pending.Kind, m.Processor.Pending.Address));
-            m.Processor.Pending.Data[0] = n;
-            m.Processor.Pending.Complete();
-        }
-
-        Assert.Equal(RunResult.Limit, m.Processor.Run(1));
-        Assert.Equal([1, 2, 3, 0], m.Memory.Slice(0x5000, 4).ToArray());
-        Assert.Equal(0ul, m.State->Gpr[Register.Rcx]);
-        Assert.Equal(0x5003ul, m.State->Gpr[Register.Rdi]);
-        Assert.Equal(0xC002ul, m.State->Rip);
-    }
-
-    [Fact]
-    public void REP_OUTSW_exits_once_for_every_element()
-    {
-        // rep outsw
-        using TestMachine m = Machine(GuestMode.Real, 0xF3, 0x6F);
-        m.State->Gpr[Register.Rcx] = 2;
-        m.State->Gpr[Register.Rsi] = 0x5000;
-        m.State->Gpr[Register.Rdx] = 0x80;
-        new byte[] { 1, 2, 3, 4 }.CopyTo(m.Memory[0x5000..]);
-        foreach (ulong expected in new ulong[] { 0x0201, 0x0403 })
-        {
-            Assert.Equal(RunResult.UserExit, m.Processor.Run(2));
-            Assert.Equal(expected, m.Processor.Pending.Value);
-            m.Processor.Pending.Complete();
-        }
-
-        Assert.Equal(0xC002ul, m.State->Rip);
-    }
-
     [Theory]
     [InlineData(0x00, true)]
     [InlineData(0x04, false)]
