@@ -107,6 +107,12 @@ HIDDEN bool akvam_enter_run(const struct akvam_kick *kick); /* false if a signal
 HIDDEN void akvam_leave(void);
 HIDDEN int akvam_run_with_mask(struct akvam_file *file, sigset_t *before);
 HIDDEN void akvam_restore_mask(const sigset_t *before);
+HIDDEN bool akvam_pin_segv(void);
+
+/* cpuid.c */
+HIDDEN bool akvam_cpuid_recover(const siginfo_t *info, void *context);
+HIDDEN bool akvam_cpuid_faults(void);
+HIDDEN void akvam_cpuid_set_fault(bool fault); /* of this thread */
 
 /* copy.c */
 HIDDEN uint64_t akvam_copy(void *to, const void *from, uint64_t size);

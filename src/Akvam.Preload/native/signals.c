@@ -46,6 +46,12 @@ static bool is_synchronous(int signal, const siginfo_t *info)
     return info->si_code > 0 && (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGTRAP);
 }
 
+/* Handlers that stay ours whatever the client says; what it says is kept for call_client. */
+static bool is_kept(int signal)
+{
+    return (atomic_load(&owned[signal]) && akvam_owns_process()) || (signal == SIGSEGV && akvam_cpuid_faults());
+}
+
 static void kick(const struct akvam_kick *target)
 {
     if (target != NULL)
@@ -102,7 +108,7 @@ static void call_client(int signal, siginfo_t *info, void *context)
     if ((flags & SA_RESETHAND) != 0)
     {
         client[signal].sa_handler = SIG_DFL;
-        if (!atomic_load(&owned[signal]))
+        if (!is_kept(signal))
         {
             struct sigaction action = {.sa_handler = SIG_DFL};
             REAL(sigaction)(signal, &action, NULL);
@@ -135,19 +141,26 @@ static void chain(int signal, siginfo_t *info, void *context)
         return;
     }
 
+    akvam_cpuid_set_fault(true);
     call_client(signal, info, context);
 }
 
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
-    if ((signal == SIGSEGV || signal == SIGBUS) && akvam_copy_recover(context))
+    if ((signal == SIGSEGV || signal == SIGBUS) && (akvam_copy_recover(context) || akvam_cpuid_recover(info, context)))
     {
         return;
     }
 
     if (atomic_load_explicit(&owned[signal], memory_order_acquire))
     {
+        /*
+         * The runtime executes CPUID in its handler, having left the alternate stack for the interrupted one: a second SIGSEGV would overwrite the first. If the fault
+         * was one of C#, the handler does not come back, and the thread goes on with the host's own CPUID, which is as good for the runtime.
+         */
+        akvam_cpuid_set_fault(signal != SIGSEGV);
         runtime[signal].sa_sigaction(signal, info, context);
+        akvam_cpuid_set_fault(true);
         return;
     }
 
@@ -199,7 +212,7 @@ static int client_sigaction(int signal, const struct sigaction *new, struct siga
     {
         bool has_handler = (new->sa_flags & SA_SIGINFO) != 0 || (new->sa_handler != SIG_DFL && new->sa_handler != SIG_IGN);
         struct sigaction wrapped = *new;
-        if (atomic_load(&owned[signal]) && akvam_owns_process())
+        if (is_kept(signal))
         {
             client[signal] = *new;
         }
@@ -213,6 +226,7 @@ static int client_sigaction(int signal, const struct sigaction *new, struct siga
             client[signal] = *new;
             wrapped.sa_sigaction = on_signal;
             wrapped.sa_flags = (wrapped.sa_flags | SA_SIGINFO) & ~(SA_NODEFER | (int)SA_RESETHAND);
+            sigdelset(&wrapped.sa_mask, SIGSEGV);
             result = REAL(sigaction)(signal, &wrapped, NULL);
         }
     }
@@ -277,15 +291,35 @@ EXPORT sighandler_t signal(int number, sighandler_t handler)
     return any_sigaction(number, &new, &old, __builtin_return_address(0)) == 0 ? old.sa_handler : SIG_ERR;
 }
 
+/* Before the client's first instruction: from now on SIGSEGV comes here, and is not blocked. */
+bool akvam_pin_segv(void)
+{
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGSEGV);
+    return REAL(sigaction)(SIGSEGV, &action, &client[SIGSEGV]) == 0 && REAL(pthread_sigmask)(SIG_UNBLOCK, &set, NULL) == 0;
+}
+
 /* Blocking the runtime's signals would stall its collector, or turn a fault that it handles into the end of the process. */
 static const sigset_t *allowed(int how, const sigset_t *set, sigset_t *copy)
 {
-    if (set == NULL || how == SIG_UNBLOCK || !akvam_runtime_started())
+    if (set == NULL || how == SIG_UNBLOCK)
     {
         return set;
     }
 
     *copy = *set;
+    if (akvam_cpuid_faults())
+    {
+        sigdelset(copy, SIGSEGV);
+    }
+
+    if (!akvam_runtime_started())
+    {
+        return copy;
+    }
+
     sigdelset(copy, SIGSEGV);
     sigdelset(copy, SIGFPE);
     sigdelset(copy, RUNTIME_SIGNAL);

@@ -9,6 +9,7 @@ public sealed class ClientTests
     [InlineData("signals")]
     [InlineData("fork")]
     [InlineData("cpuid")]
+    [InlineData("hostcpuid")]
     [InlineData("fuzz")]
     public void ClientIsContent(string name)
     {
