@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 
 # Modules that scenarios load, with what they depend on.
-readonly cloud_modules="virtio_pci virtio_mmio virtio_blk virtio_net"
+readonly cloud_modules="virtio_pci virtio_mmio virtio_blk virtio_net efivarfs"
 readonly standard_modules="$cloud_modules ahci sd_mod"
 
 make_guests()
@@ -89,7 +89,7 @@ unpack()
     rm -f "$guests/packages/$2"_*.deb
 }
 
-# make_initrd FLAVOUR MODULES: our init and load, busybox, and modules with what they need. Not compressed: unpacking costs the guest more.
+# make_initrd FLAVOUR MODULES: our init and programs, busybox, and modules with what they need. Not compressed: unpacking costs the guest more.
 make_initrd()
 {
     local root=$guests/$1.root busybox version module
@@ -100,8 +100,10 @@ make_initrd()
     ln -s busybox "$root/bin/sh"
     cp "$parts/guest/init" "$root/init"
     chmod 755 "$root/init"
-    build_load "$guests/load"
-    cp "$guests/load" "$root/bin/load"
+    build_program load
+    build_program storm
+    build_program mutable
+    cp "$guests/load" "$guests/storm" "$guests/mutable" "$root/bin"
 
     version=$(basename "$guests/$1"/lib/modules/*)
     mkdir -p "$root/lib/modules/$version"
@@ -134,7 +136,8 @@ add_module()
     done
 }
 
-build_load()
+# build_program NAME: a program of ours for guests
+build_program()
 {
-    newer_than "$1" "$parts/guest/load.c" || cc -std=gnu11 -O2 -Wall -Werror -static -pthread -ffp-contract=off -o "$1" "$parts/guest/load.c"
+    newer_than "$guests/$1" "$parts/guest/$1.c" || cc -std=gnu11 -O2 -Wall -Werror -static -pthread -ffp-contract=off -o "$guests/$1" "$parts/guest/$1.c"
 }

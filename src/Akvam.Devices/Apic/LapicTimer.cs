@@ -181,12 +181,10 @@ internal sealed class LapicTimer : IDisposable
                 return;
             }
 
-            // A periodic count saved in the instant between zero and its reload starts over; a one-shot that ended stays ended.
+            // Without a current count a one-shot is due now and a period starts over, as in the kernel: QEMU saves no current count, and a
+            // guest that waits for its timer would wait for ever. One that had ended already gets an interrupt too many.
             uint left = Math.Min(current, initial);
-            if (left != 0 || _mode == LvtBits.TimerPeriodic)
-            {
-                StartLocked(initial, left == 0 ? initial : left);
-            }
+            StartLocked(initial, left == 0 && _mode == LvtBits.TimerPeriodic ? initial : left);
         }
     }
 
