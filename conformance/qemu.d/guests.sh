@@ -56,7 +56,7 @@ make_kernel()
 
 make_firmware()
 {
-    if [ -e /usr/share/OVMF/OVMF_CODE_4M.secboot.fd ]; then
+    if [ -e /usr/share/OVMF/OVMF_CODE_4M.secboot.fd ] && [ -e /usr/share/OVMF/OVMF32_CODE_4M.secboot.fd ]; then
         ln -sfn /usr/share "$guests/firmware"
     elif [ ! -e "$guests/ovmf/done" ]; then
         unpack "$guests/ovmf" ovmf
