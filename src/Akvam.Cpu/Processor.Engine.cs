@@ -38,6 +38,9 @@ public sealed unsafe partial class Processor
     /// <summary>Which instructions host code left to the interpreter, and how often; empty with the interpreter as the engine.</summary>
     public TranslatorStatistics TranslatorStatistics => _translator?.Statistics ?? new TranslatorStatistics();
 
+    /// <summary>The translator returns to <see cref="Run"/>, and that with <see cref="RunResult.Kicked"/>, after each piece of code that it executes in one go.</summary>
+    public bool StopsAfterBlock { get; set; }
+
     /// <summary>Hears of each piece of host code that the translator makes. Null: nobody.</summary>
     public ITranslationObserver? TranslationObserver { get; set; }
 

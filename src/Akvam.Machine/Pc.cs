@@ -28,7 +28,7 @@ public sealed class Pc : IDisposable
     public Pc(PcOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        _options = options;
+        _options = options = options.VirtualTime is { } time ? options with { Time = time } : options;
         Control.Ended += OnEnded;
         _kvm = Kvm.Open();
         _vm = _kvm.CreateVm(VmOptions(options));
@@ -47,6 +47,15 @@ public sealed class Pc : IDisposable
 
     /// <summary>The guest's RAM.</summary>
     public IGuestMemory Memory => _memory;
+
+    /// <summary>Its processors, for a client that runs them itself instead of calling <see cref="Start"/>; see <see cref="Serve"/>.</summary>
+    public IReadOnlyList<Vcpu> Vcpus => [.. _runners.Select(r => r.Vcpu)];
+
+    /// <summary>Everything that is memory to the guest, with its guest-physical address.</summary>
+    public IReadOnlyList<KeyValuePair<ulong, GuestMemory>> MemoryPieces => _memory.Pieces;
+
+    /// <summary>Serves an exit of a processor that the client runs itself.</summary>
+    public void Serve(int vcpu, VcpuExit exit) => _runners[vcpu].Take(exit);
 
     /// <summary>Loads a Linux kernel and the tables it reads.</summary>
     /// <exception cref="MachineException">The image is bad or does not fit.</exception>
@@ -176,7 +185,8 @@ public sealed class Pc : IDisposable
 
     private static VmOptions VmOptions(PcOptions options)
     {
-        var with = new VmOptions();
+        var with = new VmOptions { KeepTranslations = options.KeepTranslations };
+        with = options.VirtualTime is { } time ? with.WithVirtualTime(time) : with;
         with = options.Engine is { } engine ? with.WithEngine(engine) : with;
         return options.DumpBlocks is { } folder ? with with { DumpBlocks = folder } : with;
     }

@@ -12,6 +12,7 @@ internal sealed class PcMemory : IGuestMemory
 
     private readonly Vm _vm;
     private readonly GuestMemory _low;
+    private readonly List<KeyValuePair<ulong, GuestMemory>> _pieces = [];
     private bool _inSmm, _outside;
 
     public PcMemory(Vm vm, GuestLayout layout)
@@ -19,7 +20,13 @@ internal sealed class PcMemory : IGuestMemory
         _vm = vm;
         Layout = layout;
         _low = vm.AllocateMemory(layout.LowBytes);
+        _pieces.Add(new(0, _low));
         GuestMemory? high = layout.HighBytes > 0 ? vm.AllocateMemory(layout.HighBytes) : null;
+        if (high is not null)
+        {
+            _pieces.Add(new(GuestLayout.HighStart, high));
+        }
+
         foreach (uint space in (ReadOnlySpan<uint>)[0, SmmSpace])
         {
             vm.MapMemory(space | ConventionalSlot, 0, _low, 0, GuestLayout.SmramStart);
@@ -33,12 +40,16 @@ internal sealed class PcMemory : IGuestMemory
 
     public GuestLayout Layout { get; }
 
+    /// <summary>All memory with its guest-physical address.</summary>
+    public IReadOnlyList<KeyValuePair<ulong, GuestMemory>> Pieces => _pieces;
+
     public Span<byte> Slice(ulong address, int length) => _low.Span(address, length);
 
     /// <summary>Puts a firmware image right below 4 GiB, read-only.</summary>
     public void AddRom(ReadOnlySpan<byte> image)
     {
         GuestMemory rom = _vm.AllocateMemory((ulong)image.Length);
+        _pieces.Add(new(RomEnd - rom.Size, rom));
         image.CopyTo(rom.Span(0, image.Length));
         foreach (uint space in (ReadOnlySpan<uint>)[0, SmmSpace])
         {

@@ -29,6 +29,12 @@ public sealed record PcOptions
     /// <summary>A folder for files with the guest and host code of each translated block; null: as <see cref="VmOptions"/> has it.</summary>
     public string? DumpBlocks { get; init; }
 
+    /// <summary>Makes the whole machine, with the KVM core, deterministic: all of its time is this. Null: the host's time.</summary>
+    public VirtualTime? VirtualTime { get; init; }
+
+    /// <summary>Keeps a copy of each translation for <see cref="Vcpu.DescribeTranslation"/>.</summary>
+    public bool KeepTranslations { get; init; }
+
     /// <summary>Takes a line for each event, or null.</summary>
     public EventTrace? Trace { get; init; }
 }

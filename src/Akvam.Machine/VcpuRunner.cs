@@ -61,9 +61,7 @@ internal sealed class VcpuRunner
                 VcpuExit exit = _vcpu.Run();
                 _trace?.Write(_vcpu.Id, "kvm_exit", $"vcpu {_vcpu.Id} reason {ExitRecord.Name(exit.Reason)} rip 0x{_vcpu.GetRegs().rip:x}");
                 _trace?.Write(_vcpu.Id, "kvm_userspace_exit", $"reason {ExitRecord.Name(exit.Reason)} ({exit.Reason})");
-                bool wasInSmm = _inSmm;
-                _inSmm = exit.InSmm;
-                Serve(exit, wasInSmm);
+                Take(exit);
                 if (Volatile.Read(ref _reportTo) is not null && Interlocked.Exchange(ref _reportTo, null) is { } report)
                 {
                     report(Describe());
@@ -79,6 +77,14 @@ internal sealed class VcpuRunner
             // Nothing a guest does may end in a stack trace of ours; this is a fault of Akvam, and said to be one.
             _control.Finish(new MachineEnd(MachineEndKind.InternalError, 0, $"vCPU {_vcpu.Id}: {e.GetType().Name}: {e.Message}{Where(e)}"));
         }
+    }
+
+    /// <summary>Serves an exit, on the thread that ran the processor.</summary>
+    public void Take(VcpuExit exit)
+    {
+        bool wasInSmm = _inSmm;
+        _inSmm = exit.InSmm;
+        Serve(exit, wasInSmm);
     }
 
     private static string Where(Exception e)

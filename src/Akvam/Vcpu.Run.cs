@@ -131,12 +131,16 @@ public sealed unsafe partial class Vcpu
 
             switch (result)
             {
+                case RunResult.Kicked when StopsAfterBlock:
+                    return KvmExit.KVM_EXIT_INTR;
                 case RunResult.Kicked:
                     break;
                 case RunResult.UserExit:
                     return ReportAccess(run);
                 case RunResult.Halted when !_bus.HandlesHalt:
                     s->Activity = Activity.Runnable;
+                    return KvmExit.KVM_EXIT_HLT;
+                case RunResult.Halted or RunResult.Waiting when LeavesWhenIdle && !IsAsked(s):
                     return KvmExit.KVM_EXIT_HLT;
                 case RunResult.Halted or RunResult.Waiting:
                     Sleep(s);
@@ -194,11 +198,14 @@ public sealed unsafe partial class Vcpu
         return true;
     }
 
+    /// <summary>Somebody wants something of the processor that it has not looked at yet.</summary>
+    private bool IsAsked(CpuState* s) => Volatile.Read(ref s->Requests) != 0 || Volatile.Read(ref _asked) != 0;
+
     /// <summary>Sleeps until a request. Whoever posts one sees that somebody sleeps, or is seen here.</summary>
     private void Sleep(CpuState* s)
     {
         _wake.Enter();
-        if (Volatile.Read(ref s->Requests) != 0 || Volatile.Read(ref _asked) != 0)
+        if (IsAsked(s))
         {
             _wake.Leave();
             return;

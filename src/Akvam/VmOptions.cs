@@ -27,6 +27,9 @@ public sealed record VmOptions
     /// <summary>A folder for files with the guest and host code of each translated block, one file a vCPU. Null: none. Without a wish, AKVAM_DUMP_BLOCKS decides.</summary>
     public string? DumpBlocks { get; init; } = Environment.GetEnvironmentVariable("AKVAM_DUMP_BLOCKS");
 
+    /// <summary>Keeps a copy of each translation for <see cref="Vcpu.DescribeTranslation"/>.</summary>
+    public bool KeepTranslations { get; init; }
+
     /// <summary>What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that the interpreter runs.</summary>
     public EngineKind Engine { get; init; } =
         Enum.TryParse(Environment.GetEnvironmentVariable("AKVAM_ENGINE"), ignoreCase: true, out EngineKind engine) ? engine : EngineKind.Interpreter;
@@ -34,6 +37,9 @@ public sealed record VmOptions
     /// <summary>The names of the engines that run on this host; the one that runs without a wish comes first.</summary>
     public static IReadOnlyList<string> EngineNames { get; } =
         RuntimeInformation.ProcessArchitecture == Architecture.X64 ? ["interpreter", "translator"] : ["interpreter"];
+
+    /// <summary>These options for a machine that does the same in every run with the same input: its time is <paramref name="time"/>, its random numbers are always the same.</summary>
+    public VmOptions WithVirtualTime(VirtualTime time) => this with { Clock = time, Timers = time, WallClock = time, Random = new SeededRandomSource(1) };
 
     /// <summary>These options with an engine by its name.</summary>
     /// <param name="name">One of <see cref="EngineNames"/>.</param>

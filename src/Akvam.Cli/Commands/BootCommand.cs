@@ -39,7 +39,7 @@ internal static class BootCommand
         bool ownInit = initrd is null;
         if (kernel is null || initrd is null)
         {
-            GuestFiles files = GetFiles(needKernel: kernel is null);
+            GuestFiles files = GuestDownloads.Get(needKernel: kernel is null);
             kernel ??= GuestImage.Open(files.Kernel);
             initrd ??= InitramfsBuilder.Build(GuestImage.ReadFile(files.Busybox));
         }
@@ -63,30 +63,5 @@ internal static class BootCommand
         }
 
         return append.Length > 0 ? $"{line} {append}" : line;
-    }
-
-    private static GuestFiles GetFiles(bool needKernel)
-    {
-        var cache = new PackageCache(PackageCache.DefaultFolder(Environment.GetEnvironmentVariable));
-        if (cache.IsComplete(needKernel))
-        {
-            return cache.Get(new HostFiles(), NoProgress.Instance, needKernel);
-        }
-
-        IPackageSource source = AptPackages.IsAvailable ? new AptPackages() : new HostFiles();
-        return FetchProgressBar.Show(progress => cache.Get(source, progress, needKernel));
-    }
-
-    private sealed class NoProgress : IFetchProgress
-    {
-        public static readonly NoProgress Instance = new();
-
-        public void Step(string what)
-        {
-        }
-
-        public void Percent(double done)
-        {
-        }
     }
 }

@@ -22,6 +22,7 @@ internal static class CommandLine
                 RunCommand.Create(),
                 DemoCommand.Create(),
                 BenchCommand.Create(),
+                CheckCommand.Create(),
                 SmramCommand.Create(),
             };
             ParseResult parsed = root.Parse(args);

@@ -70,6 +70,12 @@ internal sealed unsafe class TranslatorEngine : IDisposable
                 return Flow.End;
             }
 
+            ulong stopAt = s->StopAt;
+            if (_processor.StopsAfterBlock)
+            {
+                s->StopAt = s->Retired + b->Count;
+            }
+
             Flow flow;
             if (s->LeaveToInterpreter != 0)
             {
@@ -88,9 +94,15 @@ internal sealed unsafe class TranslatorEngine : IDisposable
                 _cold += s->Retired - retired;
             }
 
+            s->StopAt = stopAt;
             if (flow == Flow.Abort)
             {
                 return flow;
+            }
+
+            if (_processor.StopsAfterBlock)
+            {
+                Processor.Post(s, Request.Kick);
             }
         }
 

@@ -19,8 +19,16 @@ internal sealed class TranslationObservers(ITranslationObserver[] observers) : I
             wanted.Add(new BlockDump(folder, vcpu));
         }
 
+        if (options.KeepTranslations)
+        {
+            wanted.Add(new TranslationStore());
+        }
+
         return wanted.Count == 0 ? null : new TranslationObservers([.. wanted]);
     }
+
+    /// <summary>The copies of translations that are kept, or null.</summary>
+    public TranslationStore? Store => observers.OfType<TranslationStore>().FirstOrDefault();
 
     public void Translated(in Translation translation)
     {
