@@ -8,6 +8,8 @@ namespace Akvam.Cli.Checking;
 /// <summary>A PC that the lockstep checker runs.</summary>
 internal sealed class CheckedPc : ICheckedMachine
 {
+    private const ulong HashFactor = 0x9E37_79B9_7F4A_7C15;
+
     private readonly Pc _pc;
     private readonly StringBuilder _line = new();
     private readonly Action<byte>? _output;
@@ -31,6 +33,7 @@ internal sealed class CheckedPc : ICheckedMachine
             Engine = engine == CheckedEngine.Reference ? "interpreter" : "translator",
             SerialInput = new SerialQueue(),
             SerialOutput = TakeOutput,
+            DebugOutput = TakeOutput,
             VirtualTime = Time,
             KeepTranslations = true,
         });
@@ -44,6 +47,8 @@ internal sealed class CheckedPc : ICheckedMachine
 
     public IReadOnlyList<KeyValuePair<ulong, GuestMemory>> Memory => _pc.MemoryPieces;
 
+    public ulong OutputHash { get; private set; }
+
     public string? End => _seen ?? (_pc.Control.End is { } end ? $"{end.Kind} {end.Code}".ToLowerInvariant() : null);
 
     public void Serve(int vcpu, VcpuExit exit) => _pc.Serve(vcpu, exit);
@@ -52,6 +57,7 @@ internal sealed class CheckedPc : ICheckedMachine
 
     private void TakeOutput(byte value)
     {
+        OutputHash = (OutputHash * HashFactor) + value + 1;
         _output?.Invoke(value);
         if (_marker is null)
         {

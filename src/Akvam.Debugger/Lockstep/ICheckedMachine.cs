@@ -10,6 +10,9 @@ public interface ICheckedMachine : IDisposable
     /// <summary>All memory, with its guest-physical address.</summary>
     IReadOnlyList<KeyValuePair<ulong, GuestMemory>> Memory { get; }
 
+    /// <summary>A hash of everything that its devices sent to the outside.</summary>
+    ulong OutputHash { get; }
+
     /// <summary>How it ended, for people; null while it runs.</summary>
     string? End { get; }
 

@@ -222,6 +222,11 @@ internal sealed partial class LockstepPass : IDisposable
             reference = StepTo(a, b.InstructionCount, trail, reference);
         }
 
+        if (_reference.OutputHash != _subject.OutputHash)
+        {
+            _found.Add(new Difference("output of devices", "", "something else"));
+        }
+
         if (_found.Count == 0)
         {
             // Exits come at instructions that leave flags alone, but what those are is not known there.

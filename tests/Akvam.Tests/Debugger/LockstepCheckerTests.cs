@@ -68,6 +68,13 @@ public sealed class LockstepCheckerTests
     }
 
     [Fact]
+    public void OtherOutputIsFound()
+    {
+        LockstepResult result = Check((machine, round) => machine.OutputHash = (ulong)(round / 2));
+        Assert.Equal("output of devices", Assert.Single(result.Differences).Field);
+    }
+
+    [Fact]
     public void TheNumberOfInstructionsCanBeLimited()
     {
         var options = new LockstepOptions { MaximumInstructions = 5000 };

@@ -58,6 +58,9 @@ internal sealed partial class LoopMachine : ICheckedMachine
 
     public IReadOnlyList<KeyValuePair<ulong, GuestMemory>> Memory { get; }
 
+    /// <summary>What it says it sent.</summary>
+    public ulong OutputHash { get; set; }
+
     public string? End => _rounds == Rounds ? "done" : null;
 
     /// <summary>What the next IN reads.</summary>
@@ -83,15 +86,17 @@ internal sealed partial class LoopMachine : ICheckedMachine
     {
         string listing = _vcpu.DescribeTranslation(LoopAddress) ?? throw new InvalidOperationException("the loop was not translated");
         string host = listing[listing.IndexOf(" host:", StringComparison.Ordinal)..];
-        string line = host.Split('\n').First(l => l.Contains("78563412", StringComparison.Ordinal));
-        string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        nint address = nint.Parse(words[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture) + (words[1].IndexOf("78563412", StringComparison.Ordinal) / 2);
-        if (mprotect(address & ~(PageSize - 1), 2 * PageSize, ReadWriteExecute) != 0)
+        foreach (string line in host.Split('\n').Where(l => l.Contains("78563412", StringComparison.Ordinal)))
         {
-            throw new InvalidOperationException("the host does not let its code be changed");
-        }
+            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            nint address = nint.Parse(words[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture) + (words[1].IndexOf("78563412", StringComparison.Ordinal) / 2);
+            if (mprotect(address & ~(PageSize - 1), 2 * PageSize, ReadWriteExecute) != 0)
+            {
+                throw new InvalidOperationException("the host does not let its code be changed");
+            }
 
-        Marshal.WriteInt32(address, unchecked((int)(Constant + 1)));
+            Marshal.WriteInt32(address, unchecked((int)(Constant + 1)));
+        }
     }
 
     public void BreakMemory() => _memory.Span(Scratch + 0x100, 1)[0] ^= 1;
