@@ -155,7 +155,7 @@ public sealed unsafe class BlockCache : IDisposable
             return null;
         }
 
-        _used += (nuint)(sizeof(Block) + (made->Count * sizeof(Insn)) + made->Bytes + 15) & ~(nuint)15;
+        _used += Size(made);
         made->NextInBucket = *bucket;
         *bucket = made;
         return Remember(s, made, linear);
@@ -369,6 +369,26 @@ public sealed unsafe class BlockCache : IDisposable
 
         _processor.Translator?.ForgetLookups();
     }
+
+    /// <summary>A copy of a block that only its maker knows of; null: there is no room.</summary>
+    internal Block* Copy(Block* b)
+    {
+        nuint size = Size(b);
+        if (_used + size > ArenaBytes)
+        {
+            return null;
+        }
+
+        var copy = (Block*)(_arena + _used);
+        Buffer.MemoryCopy(b, copy, size, size);
+        _used += size;
+        copy->NextInBucket = null;
+        copy->HostCode = null;
+        copy->Incoming = null;
+        return copy;
+    }
+
+    private static nuint Size(Block* b) => (nuint)(sizeof(Block) + (b->Count * sizeof(Insn)) + b->Bytes + 15) & ~(nuint)15;
 
     /// <summary>Drops everything: the arena is full, a memory slot went away, or CPUID changed.</summary>
     internal void Reset()

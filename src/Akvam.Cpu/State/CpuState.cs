@@ -140,6 +140,11 @@ public unsafe struct CpuState
     /// <summary>A host register that a routine has to put aside.</summary>
     public ulong Saved;
 
+    /// <summary>What host code found in the TLB for groups of accesses.</summary>
+    public fixed ulong Addend[Addends];
+
+    public const int Addends = 8;
+
     // ---- events ----
 
     /// <summary>Bits of <see cref="Request"/>, set by any thread with Interlocked, looked at between blocks.</summary>

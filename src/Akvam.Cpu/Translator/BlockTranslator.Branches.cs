@@ -17,7 +17,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitPush(int n)
     {
-        ForgetHostFlags();
+        BeforeAccess(n);
         LookUp(n, GuestAddress.At(Gpr.Rsp, -8), 8, write: true);
         if (_guest[n].Op0Kind == OpKind.Register)
         {
@@ -36,7 +36,7 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitPop(int n)
     {
         int guest = Guest(_guest[n], 0), host = HostRegister.Of(guest);
-        ForgetHostFlags();
+        BeforeAccess(n);
         LookUp(n, GuestAddress.At(Gpr.Rsp, 0), 8, write: false);
         _e.Load(host < 0 ? Scratch : host, Stack(0));
         if (guest != Gpr.Rsp)

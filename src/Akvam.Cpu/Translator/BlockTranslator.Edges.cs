@@ -12,10 +12,10 @@ internal sealed unsafe partial class BlockTranslator
 
     private void CallEdge(ulong target) => AddEdge(target, _e.Call());
 
-    private void AddEdge(ulong target, int jump)
+    private void AddEdge(ulong target, int jump, bool twin = false)
     {
         Edge* edge = _store.NewEdge();
-        *edge = new Edge { Target = target, Site = _e.Origin + jump, Page = _block->Page, Back = target <= _block->Rip };
+        *edge = new Edge { Target = target, Site = _e.Origin + jump, Page = _block->Page, Back = target <= _block->Rip && !twin, Twin = twin };
         _edges.Add(((nint)edge, jump));
     }
 

@@ -77,7 +77,7 @@ internal sealed unsafe partial class BlockTranslator
 
         int size = _guest[n].MemorySize.GetSize();
         GuestAddress address = GuestAddress.Of(Insn(n));
-        ForgetHostFlags();
+        BeforeAccess(n);
         bool aligned = (_needs[n] & Needs.Alignment) != 0 && size >= 16;
         LookUp(n, address, size, Writes(info.GetOpAccess(operand)), aligned);
         HostMemory m = Operand(address);

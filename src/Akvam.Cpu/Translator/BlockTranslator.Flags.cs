@@ -38,7 +38,7 @@ internal sealed unsafe partial class BlockTranslator
                 continue;
             }
 
-            if (plain && !Accesses(n))
+            if ((plain && !MayLeave(n)) || (form is Coverage.Form.Push or Coverage.Form.Pop && IsFound(n)))
             {
                 live = (live & ~_uses[n].Writes) | _uses[n].Reads;
                 left &= _uses[n].Writes == 0;
@@ -151,6 +151,15 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     private void StoreCarry() => _e.Op(0x0F92, 0, HostMemory.State(StateOffset.FlagCarry), wide: false);
+
+    /// <summary>Before an access to memory: it changes the host's flags and may leave the block, unless the TLB was searched for it before.</summary>
+    private void BeforeAccess(int n)
+    {
+        if (!IsFound(n))
+        {
+            ForgetHostFlags();
+        }
+    }
 
     /// <summary>What follows changes the host's flags and may leave the block.</summary>
     private void ForgetHostFlags()

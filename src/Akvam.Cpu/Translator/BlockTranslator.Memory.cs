@@ -16,15 +16,30 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private void LookUp(int n, in GuestAddress address, int size, bool write, bool aligned = false)
     {
-        LoadAddress(Address, address, 0);
+        if (_groupOf[n] >= 0)
+        {
+            LookUpGroup(n);
+            return;
+        }
+
         if (aligned)
         {
             // TEST
+            LoadAddress(Address, address, 0);
             _e.Op(0xF6, 0, Address, wide: false);
             _e.U8(size - 1);
             Slow(_e.JumpIf(HostCondition.NotEqual), n);
         }
 
+        Search(address, size, write);
+        Slow(_e.JumpIf(HostCondition.NotEqual), n);
+        LoadAddend();
+    }
+
+    /// <summary>Gives "equal" when the bytes are in one page, which the TLB has; the address register is then the distance of its entry.</summary>
+    private void Search(in GuestAddress address, int size, bool write)
+    {
+        LoadAddress(Address, address, 0);
         _e.ShiftRightInto(Scratch, Address, FoldShift);
         _e.ShiftImmediate(ShiftRight, Address, IndexShift);
         _e.Op(Xor, Address, Scratch, wide: false);
@@ -33,9 +48,9 @@ internal sealed unsafe partial class BlockTranslator
         _e.AluImmediate(And, Scratch, ~(int)TlbTag.Mask);
         _e.Op(0x0B, Scratch, HostMemory.State(StateOffset.DataTag));
         _e.Op(0x3B, Scratch, new HostMemory(HostRegister.State, Address, 0, CpuState.DtlbOffset + (write ? WriteTag : ReadTag)));
-        Slow(_e.JumpIf(HostCondition.NotEqual), n);
-        _e.Load(Address, new HostMemory(HostRegister.State, Address, 0, CpuState.DtlbOffset + Addend));
     }
+
+    private void LoadAddend() => _e.Load(Address, new HostMemory(HostRegister.State, Address, 0, CpuState.DtlbOffset + Addend));
 
     /// <summary>The linear address plus <paramref name="more"/>. May change flags.</summary>
     private void LoadAddress(int to, in GuestAddress a, int more)
@@ -66,7 +81,7 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
-    /// <summary>The host operand after <see cref="LookUp"/>. The scratch register is free then. May change flags.</summary>
+    /// <summary>The host operand after <see cref="LookUp"/>. The scratch register is free then. Changes flags for segments, and for what is relative to RIP.</summary>
     private HostMemory Operand(in GuestAddress a)
     {
         int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
@@ -83,7 +98,8 @@ internal sealed unsafe partial class BlockTranslator
         }
         else if (GuestAddress.InMemory(a.Base))
         {
-            _e.Op(0x03, Address, HostMemory.State(a.Base));
+            _e.Load(Scratch, HostMemory.State(a.Base));
+            _e.Lea(Address, new HostMemory(Address, Scratch, 0, 0));
             b = -1;
         }
 
@@ -91,7 +107,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             if (b >= 0)
             {
-                _e.Op(0x03, Address, b);
+                _e.Lea(Address, new HostMemory(Address, b, 0, 0));
             }
 
             _e.Load(Scratch, HostMemory.State(a.Index));
@@ -106,7 +122,7 @@ internal sealed unsafe partial class BlockTranslator
 
         if (b >= 0)
         {
-            _e.Op(0x03, Address, b);
+            _e.Lea(Address, new HostMemory(Address, b, 0, 0));
         }
 
         return new HostMemory(Address, index, a.Scale, a.Disp);

@@ -172,7 +172,7 @@ internal sealed unsafe partial class BlockTranslator
     private HostMemory FindOperand(int n, int size, bool write)
     {
         GuestAddress address = GuestAddress.Of(Insn(n));
-        ForgetHostFlags();
+        BeforeAccess(n);
         LookUp(n, address, size, write);
         return Operand(address);
     }
@@ -181,7 +181,7 @@ internal sealed unsafe partial class BlockTranslator
     private void AfterAccess(int n)
     {
         ResumeHere(n);
-        if (_uses[n].Writes != 0)
+        if (_uses[n].Writes != 0 && !IsFound(n))
         {
             _recipe = null;
         }

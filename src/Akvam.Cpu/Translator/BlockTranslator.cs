@@ -39,14 +39,15 @@ internal sealed unsafe partial class BlockTranslator
         _encoder = Encoder.Create(64, new EmitterWriter(emitter));
     }
 
-    /// <summary>Emits the code of a block at its <see cref="Block.Rip"/>, in its <see cref="Block.Page"/>, that will stand at <paramref name="origin"/>.</summary>
-    public void Translate(Block* b, nint origin)
+    /// <summary>Emits the code of a block at its <see cref="Block.Rip"/>, in its <see cref="Block.Page"/>, that will stand at <paramref name="origin"/>. A <paramref name="twin"/> has no groups of accesses.</summary>
+    public void Translate(Block* b, nint origin, bool twin)
     {
         _block = b;
         _slow.Clear();
         _edges.Clear();
         _e.Start(origin);
         Decode();
+        FindGroups(none: twin);
         FindLiveFlags();
         EmitEntries(out int[] stale, out int atLimit);
         ForgetAllAboutFlags();
@@ -69,6 +70,7 @@ internal sealed unsafe partial class BlockTranslator
             EmitSlowPath(_slow[n]);
         }
 
+        EmitMisses();
         EmitStubs();
         _e.Patch(atLimit);
         if (unmasked != 0)

@@ -16,4 +16,8 @@ public unsafe struct Edge
 
     /// <summary>Not forward in the page: whoever takes it looks at the requests.</summary>
     public bool Back;
+
+    /// <summary>To a twin of the block that is there, which does without groups of accesses; and how often it was taken without one.</summary>
+    public bool Twin;
+    public byte Misses;
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu.Translator;
@@ -17,6 +18,28 @@ internal static unsafe class Fallback
     private const int Number = SlowAccess - 1;
 
     public static nint Address => (nint)(delegate* unmanaged<CpuState*, Block*, int, int>)&Interpret;
+
+    public static nint ProbeAddress => (nint)(delegate* unmanaged<CpuState*, ulong, int, int>)&Probe;
+
+    /// <summary>1: the TLB has the page now. What would fault does so when it is really accessed.</summary>
+    [UnmanagedCallersOnly]
+    private static int Probe(CpuState* s, ulong linear, int span)
+    {
+        TranslatorEngine engine = Processor.Of(s).Translator!;
+        try
+        {
+            engine.Count(0, slowAccess: true);
+            AccessKind kind = (span & BlockTranslator.ProbeWrites) != 0 ? AccessKind.Write : AccessKind.Read;
+            TlbEntry* e = Mem.Entry(s, linear);
+            return Canonical.Is(s, linear) && Mem.Probe(s, linear, span & BlockTranslator.ProbeSpan, kind)
+                && ((span & BlockTranslator.ProbeWillWrite) != 0 ? e->Write : e->Read) == ((linear & ~TlbTag.Mask) | s->DataTag) ? 1 : 0;
+        }
+        catch (Exception)
+        {
+            // It will be thrown again where the access is made.
+            return 0;
+        }
+    }
 
     /// <summary>An exception must not cross host code: it waits in the engine until that has returned.</summary>
     [UnmanagedCallersOnly]

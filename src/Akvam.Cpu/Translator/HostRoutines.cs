@@ -16,7 +16,7 @@ internal sealed unsafe class HostRoutines : IDisposable
     private static readonly int[] s_calleeSaved = [3, 5, 12, 13, 14, 15];
     private readonly nint* _recipes = (nint*)NativeMemory.AllocZeroed((nuint)Recipe.Count, (nuint)sizeof(nint));
 
-    public HostRoutines(Emitter e, nint origin, nint interpret)
+    public HostRoutines(Emitter e, nint origin, nint interpret, nint probe)
     {
         e.Start(origin);
         EmitRecipes(e);
@@ -27,6 +27,7 @@ internal sealed unsafe class HostRoutines : IDisposable
         EmitLeave(e);
         EmitDispatch(e);
         EmitInterpret(e, interpret);
+        EmitProbe(e, probe);
         EmitEnter(e);
     }
 
@@ -50,6 +51,12 @@ internal sealed unsafe class HostRoutines : IDisposable
     /// completed and the block goes on; otherwise it does not return.
     /// </summary>
     public nint Interpret { get; private set; }
+
+    /// <summary>
+    /// Called with a linear address in the scratch register and a span and kind in the address register: tries to have the TLB filled. "Not equal": it was. The vector
+    /// registers are not held afterwards.
+    /// </summary>
+    public nint Probe { get; private set; }
 
     /// <summary>Called: flags from the state to RFLAGS, whatever the recipe. Changes the scratch register only.</summary>
     public nint RestoreFlags { get; private set; }
@@ -261,6 +268,23 @@ internal sealed unsafe class HostRoutines : IDisposable
         LoadPinned(e);
         e.Load(HostRegister.Scratch, HostMemory.State(StateOffset.Rip));
         e.JumpTo(Dispatch);
+    }
+
+    private void EmitProbe(Emitter e, nint probe)
+    {
+        Probe = Here(e);
+        StorePinned(e);
+        EmitStoreVectors(e);
+        e.Move(HostRegister.Rsi, HostRegister.Scratch);
+        e.Op(0x8B, HostRegister.Rdx, HostRegister.Address, wide: false);
+        e.Move(HostRegister.Rdi, HostRegister.State);
+        e.AluImmediate(5, HostRegister.Rsp, 8);
+        e.MoveImmediate(HostRegister.Rax, (ulong)probe);
+        e.Op(0xFF, 2, HostRegister.Rax, wide: false);
+        e.AluImmediate(0, HostRegister.Rsp, 8);
+        e.Op(0x85, HostRegister.Rax, HostRegister.Rax, wide: false);
+        LoadPinned(e);
+        e.Return();
     }
 
     public void Dispose() => NativeMemory.Free(_recipes);

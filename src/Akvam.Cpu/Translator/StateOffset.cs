@@ -30,6 +30,7 @@ internal static unsafe class StateOffset
         VectorsHeld = (int)((byte*)&s.VectorsHeld - state);
         LeaveToInterpreter = (int)((byte*)&s.LeaveToInterpreter - state);
         Saved = (int)((byte*)&s.Saved - state);
+        Addend = (int)((byte*)s.Addend - state);
         FsBase = (int)((byte*)&s.Fs.Base - state);
         GsBase = (int)((byte*)&s.Gs.Base - state);
         CodePage p = default;
@@ -76,6 +77,8 @@ internal static unsafe class StateOffset
     public static int LeaveToInterpreter { get; }
 
     public static int Saved { get; }
+
+    public static int Addend { get; }
 
     public static int FsBase { get; }
 

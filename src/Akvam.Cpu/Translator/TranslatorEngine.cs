@@ -14,6 +14,8 @@ namespace Akvam.Cpu.Translator;
 /// </remarks>
 internal sealed unsafe class TranslatorEngine : IDisposable
 {
+    private const int MissesBeforeTwin = 4;
+
     private readonly Processor _processor;
     private readonly CodeStore _store = new();
     private readonly Emitter _emitter = new();
@@ -28,7 +30,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     {
         _processor = processor;
         processor.State->JumpTable = _store.JumpTable;
-        _routines = new HostRoutines(_emitter, _store.Next, Fallback.Address);
+        _routines = new HostRoutines(_emitter, _store.Next, Fallback.Address, Fallback.ProbeAddress);
         _store.AddRoutines(_emitter.Bytes, _routines.LeaveTo);
         _translator = new BlockTranslator(_emitter, _routines, _store);
     }
@@ -82,7 +84,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
                 s->LeaveToInterpreter = 0;
                 flow = Engine.RunBlock(s, b);
             }
-            else if (b->HostCode != null || IsHot(s, b, threshold))
+            else if (s->LinkFrom != null && s->LinkFrom->Twin ? TryTwin(ref b) : b->HostCode != null || IsHot(s, b, threshold))
             {
                 flow = Enter(s, b);
             }
@@ -159,8 +161,10 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             _store.Verify(b->Page, s->Stamp, s->Epoch);
         }
 
+        bool twin = false;
         if (s->LinkFrom != null)
         {
+            twin = s->LinkFrom->Twin;
             if (s->LinkFrom->Target == b->Rip)
             {
                 _store.Link(s->LinkFrom, b);
@@ -169,7 +173,11 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             s->LinkFrom = null;
         }
 
-        _store.Remember(b);
+        if (!twin)
+        {
+            _store.Remember(b);
+        }
+
         HostFlags.FromLazy(s);
         var flow = (Flow)((delegate* unmanaged<CpuState*, byte*, int>)_routines.Enter)(s, b->HostCode);
         HostFlags.ToLazy(s);
@@ -199,18 +207,43 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         }
 
         b->Rip = s->Rip;
-        b->Page = _store.PageOf(b, s->Rip);
-        _translator.Translate(b, _store.Next);
+        Translate(b, twin: false);
+        return true;
+    }
+
+    /// <summary>After some misses of a group of accesses a block is translated once more from there on, without groups. False: it is interpreted.</summary>
+    private bool TryTwin(ref Block* b)
+    {
+        if (b->Host2 != null || ++_processor.State->LinkFrom->Misses < MissesBeforeTwin || _store.IsFull)
+        {
+            return false;
+        }
+
+        Block* twin = _processor.Blocks.Copy(b);
+        if (twin == null)
+        {
+            return false;
+        }
+
+        twin->Rip = _processor.State->Rip;
+        Translate(twin, twin: true);
+        b = twin;
+        return true;
+    }
+
+    private void Translate(Block* b, bool twin)
+    {
+        b->Page = _store.PageOf(b, b->Rip);
+        _translator.Translate(b, _store.Next, twin);
         b->HostCode = _store.Add(_emitter.Bytes);
         _store.Publish(b);
         _blocks++;
         _instructions += b->Count;
         _hostBytes += _emitter.Position;
-        Announce(s, b);
-        return true;
+        Announce(b);
     }
 
-    private void Announce(CpuState* s, Block* b) => _processor.TranslationObserver?.Translated(new Translation
+    private void Announce(Block* b) => _processor.TranslationObserver?.Translated(new Translation
     {
         Linear = b->Rip,
         Bitness = (b->Mode & ModeKey.BitnessMask) switch { ModeKey.Code64 => 64, ModeKey.Code32 => 32, _ => 16 },
