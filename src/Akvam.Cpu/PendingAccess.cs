@@ -183,6 +183,14 @@ public sealed unsafe partial class PendingAccess
             || Request(s, PendingKind.PortRead, port, size);
     }
 
+    /// <summary>The reply to the read of a port, whichever it was, if there is one.</summary>
+    internal bool TakePortReply(int size, out uint value)
+    {
+        value = 0;
+        return _cursor < _replyCount && _replies[_cursor].Kind == PendingKind.PortRead
+            && TryReplay(PendingKind.PortRead, _replies[_cursor].Address, MemoryMarshal.AsBytes(new Span<uint>(ref value))[..size], out _);
+    }
+
     /// <summary>Writes a port; true when the write was posted for user space.</summary>
     internal bool WritePort(CpuState* s, ushort port, int size, uint value)
     {

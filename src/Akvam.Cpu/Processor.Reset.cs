@@ -63,6 +63,10 @@ public sealed unsafe partial class Processor
             s->Pkru = 0;
             s->Pat = 0x0007_0406_0007_0406;
             ResetFpu(s);
+            s->Star = s->Lstar = s->Cstar = s->Sfmask = s->KernelGsBase = s->TscAux = 0;
+            s->SysenterCs = s->SysenterEsp = s->SysenterEip = 0;
+            s->StepsBranches = 0;
+            Msrs.Reset();
             s->TscOffset = 0;
         }
 

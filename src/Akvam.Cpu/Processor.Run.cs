@@ -243,6 +243,13 @@ public sealed unsafe partial class Processor
             return flow;
         }
 
+        if (code == Code.Ud2)
+        {
+            // A prefix (see ProcessorQuirks.EmulationPrefix) is no instruction: shadow and RF wait for the one behind it, and it is not trapped.
+            s->Shadow = shadow;
+            return flow;
+        }
+
         bool isReturn = code is Code.Iretw or Code.Iretd or Code.Iretq or Code.Rsm;
         if (resume && !isReturn)
         {
@@ -250,7 +257,7 @@ public sealed unsafe partial class Processor
         }
 
         // No single-step trap follows MOV SS, not even one that waits: the next one is that of the instruction behind it. [SDM3 6.8.3]
-        if (trap && !ClearsTf(code) && (code != Code.Syscall || (s->SystemFlags & Rflags.TF) != 0) && (s->Shadow & InterruptShadow.MovSs) == 0)
+        if (trap && (s->StepsBranches == 0 || flow == Flow.Jump) && !ClearsTf(code) && (code != Code.Syscall || (s->SystemFlags & Rflags.TF) != 0) && (s->Shadow & InterruptShadow.MovSs) == 0)
         {
             s->PendingDebug |= SingleStepBit;
         }

@@ -18,6 +18,12 @@ public enum ProcessorQuirks
     /// <summary>The other vendor's hypercall instruction is replaced in memory by this one's, instead of #UD (KVM_X86_QUIRK_FIX_HYPERCALL_INSN).</summary>
     FixHypercall = 1 << 3,
 
+    /// <summary>UD2 followed by the letters "kvm" is a prefix that means nothing, instead of #UD (kvm.force_emulation_prefix).</summary>
+    EmulationPrefix = 1 << 4,
+
+    /// <summary>The ports 5658h and 5659h are open to all programs, whatever IOPL and permission bitmap say (kvm.enable_vmware_backdoor).</summary>
+    VmwareBackdoor = 1 << 5,
+
     /// <summary>What a processor has that nobody asked anything of.</summary>
     Default = MwaitNeverUd | MiscEnableNoMwait | FixHypercall,
 }

@@ -30,6 +30,15 @@ public sealed record VmOptions
     /// <summary>Keeps a copy of each translation for <see cref="Vcpu.DescribeTranslation"/>.</summary>
     public bool KeepTranslations { get; init; }
 
+    /// <summary>
+    /// UD2 followed by the letters "kvm" is a prefix without meaning, as tests of emulators want it. Without a wish, force_emulation_prefix=1 in
+    /// AKVAM_PARAMETERS decides, which holds parameters as the kernel's module takes them.
+    /// </summary>
+    public bool ForceEmulationPrefix { get; init; } = ModuleParameter("force_emulation_prefix") is "1" or "2";
+
+    /// <summary>VMware's ports 5658h and 5659h are open to all guest programs. Without a wish, enable_vmware_backdoor=Y in AKVAM_PARAMETERS decides.</summary>
+    public bool VmwareBackdoor { get; init; } = ModuleParameter("enable_vmware_backdoor") is "Y" or "y" or "1";
+
     /// <summary>What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that the interpreter runs.</summary>
     public EngineKind Engine { get; init; } =
         Enum.TryParse(Environment.GetEnvironmentVariable("AKVAM_ENGINE"), ignoreCase: true, out EngineKind engine) ? engine : EngineKind.Interpreter;
@@ -46,4 +55,17 @@ public sealed record VmOptions
     /// <exception cref="ArgumentOutOfRangeException">There is no such engine on this host.</exception>
     public VmOptions WithEngine(string name) =>
         EngineNames.Contains(name) ? this with { Engine = Enum.Parse<EngineKind>(name, ignoreCase: true) } : throw new ArgumentOutOfRangeException(nameof(name), name, "no such engine");
+
+    private static string? ModuleParameter(string name)
+    {
+        foreach (string assignment in (Environment.GetEnvironmentVariable("AKVAM_PARAMETERS") ?? string.Empty).Split(' '))
+        {
+            if (assignment.StartsWith(name + '=', StringComparison.Ordinal))
+            {
+                return assignment[(name.Length + 1)..];
+            }
+        }
+
+        return null;
+    }
 }

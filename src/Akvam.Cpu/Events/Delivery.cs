@@ -209,6 +209,7 @@ internal static unsafe partial class Delivery
             const ulong ActiveLow = DebugRtm | DebugBusLock;
             s->Dr6 = ((s->Dr6 & ~DebugBreakpoints) | (e.Payload & ~ActiveLow)) & ~(e.Payload & ActiveLow);
             s->Dr7 &= ~Dr7GeneralDetect;
+            s->StepsBranches = 0;
         }
     }
 

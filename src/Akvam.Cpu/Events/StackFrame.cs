@@ -122,12 +122,39 @@ internal unsafe struct StackFrame
             return Flow.Next;
         }
 
-        return Canonical.Is(s, low) && Canonical.Is(s, last) ? SlowAccess.Store(s, low, from, size, tag) : Fault.Ss(s, error);
+        if (!Canonical.Is(s, low) || !Canonical.Is(s, last))
+        {
+            return Fault.Ss(s, error);
+        }
+
+        return MayPush(s, low, size, 8, tag) ? SlowAccess.Store(s, low, from, size, tag) : Flow.Abort;
     }
 
-    private readonly Flow StoreLegacy(CpuState* s, ulong low, byte* from, uint error) => Fits(s, low, _used)
-        ? SlowAccess.Store(s, (uint)(low + Segment.Base), from, _used, Tag)
-        : Fault.Ss(s, error);
+    private readonly Flow StoreLegacy(CpuState* s, ulong low, byte* from, uint error)
+    {
+        if (!Fits(s, low, _used))
+        {
+            return Fault.Ss(s, error);
+        }
+
+        ulong linear = (uint)(low + Segment.Base);
+        return MayPush(s, linear, _used, _width, Tag) ? SlowAccess.Store(s, linear, from, _used, Tag) : Flow.Abort;
+    }
+
+    /// <summary>A frame is pushed from the top down: the highest value that cannot be written is the one that CR2 tells of. [SDM2 INT n, pseudocode]</summary>
+    private static bool MayPush(CpuState* s, ulong low, int size, int width, ulong tag)
+    {
+        for (int at = size - width; at >= 0; at -= width)
+        {
+            ulong linear = low + (ulong)at;
+            if (!SlowAccess.Probe(s, (s->Mode & ModeKey.LongMode) != 0 ? linear : (uint)linear, width, AccessKind.Write, tag))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>The stack pointer wraps around within the frame: each value is an access of its own, as the processor makes them.</summary>
     private readonly Flow StoreWrapped(CpuState* s, ulong low, byte* from, uint error)

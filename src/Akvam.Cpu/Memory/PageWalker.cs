@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Akvam.Cpu.Cpuid;
 using Akvam.Cpu.Events;
 using Akvam.Cpu.State;
 
@@ -92,6 +93,10 @@ internal static unsafe class PageWalker
             if (l >= 4)
             {
                 bad |= PS | upperReserved;
+            }
+            else if (l == 3 && leaf && !p.Cpuid.Allows(Feature.Pdpe1Gb))
+            {
+                bad |= PS;
             }
             else if (l == 3 && !leaf)
             {

@@ -12,6 +12,14 @@ internal sealed class MemoryTypes
     private readonly ulong[] _fixed = new ulong[11];
     private ulong _defaultType;
 
+    /// <summary>All ranges are off and everything is uncached after RESET.</summary>
+    public void Reset()
+    {
+        Array.Clear(_variable);
+        Array.Clear(_fixed);
+        _defaultType = 0;
+    }
+
     public static bool IsValidPat(ulong value)
     {
         for (int i = 0; i < 8; i++)

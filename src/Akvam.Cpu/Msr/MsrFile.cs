@@ -15,7 +15,7 @@ public sealed unsafe class MsrFile
     public const ulong MiscEnableMwait = 1 << 18;
     private const ulong MiscEnableDefault = MiscEnableFixed | 1;
     private const ulong HwcrMcStatusWrEn = 1 << 18, HwcrTscFreqSel = 1 << 24;
-    private const ulong VmCrSvmDis = 1 << 4;
+    private const ulong VmCrSvmDis = 1 << 4, DebugCtlBtf = 1 << 1;
 
     private readonly MemoryTypes _types = new();
     private ulong _tscAdjust, _specCtrl, _powerCtl, _debugCtl, _miscFeatures, _vmCr, _hsave;
@@ -37,6 +37,15 @@ public sealed unsafe class MsrFile
 
     /// <summary>SVM: physical address of the host save area.</summary>
     public ulong HostSavePa => _hsave;
+
+    /// <summary>The values after RESET, of all that <see cref="CpuState"/> does not hold. Machine-check banks keep what they report. [APM2 14.1.3]</summary>
+    internal void Reset()
+    {
+        _tscAdjust = _specCtrl = _powerCtl = _debugCtl = _miscFeatures = _vmCr = _hsave = 0;
+        _hwcr = HwcrTscFreqSel;
+        MiscEnable = MiscEnableDefault;
+        _types.Reset();
+    }
 
     /// <summary>There is such an MSR, though it may refuse the guest what it asks. Those of the x2APIC count whatever mode the APIC is in.</summary>
     public bool Exists(CpuState* s, uint index) => index is >= 0x800 and <= 0x8FF or MSR_IA32_PRED_CMD || Read(s, index, out _, hostInitiated: true) == MsrAccess.Done;
@@ -126,7 +135,7 @@ public sealed unsafe class MsrFile
                 value = _powerCtl;
                 return MsrAccess.Done;
             case MSR_IA32_DEBUGCTLMSR:
-                value = _debugCtl;
+                value = _debugCtl | (s->StepsBranches != 0 ? DebugCtlBtf : 0);
                 return MsrAccess.Done;
             case MSR_K7_HWCR:
                 value = _hwcr;
@@ -278,7 +287,8 @@ public sealed unsafe class MsrFile
                     return MsrAccess.Fault;
                 }
 
-                _debugCtl = value;
+                _debugCtl = value & ~DebugCtlBtf;
+                s->StepsBranches = (value & DebugCtlBtf) != 0 ? (byte)1 : (byte)0;
                 return MsrAccess.Done;
             case MSR_K7_HWCR:
                 // Bits that firmware sets for real caches and TLBs are ignored. [APM2 3.2.10]

@@ -27,6 +27,37 @@ internal static unsafe class Misc
 
     private static Flow Undefined(CpuState* s, Insn* i) => Fault.Ud(s);
 
+    /// <summary>With <see cref="ProcessorQuirks.EmulationPrefix"/> and the letters behind it, a prefix that does nothing: here all instructions are emulated.</summary>
+    private static Flow Ud2(CpuState* s, Insn* i)
+    {
+        const int Letters = 3;
+        uint letters = 0;
+        ulong next = i->NextRip(s);
+        if ((Processor.Of(s).Quirks & ProcessorQuirks.EmulationPrefix) == 0
+            || !Mem.LoadBytes(s, (s->Mode & ModeKey.Code64) != 0 ? next : (uint)(next + s->CodeBase), (byte*)&letters, Letters)
+            || letters != ('k' | 'v' << 8 | 'm' << 16))
+        {
+            return Fault.Ud(s);
+        }
+
+        s->Rip = (next + Letters) & s->RipMask;
+        return Flow.Jump;
+    }
+
+    /// <summary>
+    /// A processor that waits for another gives the host's processor away now and then: the other one may be waiting for that.
+    /// </summary>
+    private static Flow Pause(CpuState* s, Insn* i)
+    {
+        const uint YieldEvery = 16;
+        if (++s->Pauses % YieldEvery == 0 && Processor.Of(s).Group.Processors.Length > 1)
+        {
+            Thread.Yield();
+        }
+
+        return Flow.Next;
+    }
+
     /// <summary>Success always: CF set, the other five flags clear.</summary>
     private static Flow Random<T>(CpuState* s, Insn* i)
         where T : unmanaged, IBinaryInteger<T>
@@ -83,10 +114,13 @@ internal static unsafe class Misc
         }
 
         foreach (Code code in (ReadOnlySpan<Code>)[
-            Code.Ud0, Code.Ud0_r16_rm16, Code.Ud0_r32_rm32, Code.Ud0_r64_rm64, Code.Ud1_r16_rm16, Code.Ud1_r32_rm32, Code.Ud1_r64_rm64, Code.Ud2])
+            Code.Ud0, Code.Ud0_r16_rm16, Code.Ud0_r32_rm32, Code.Ud0_r64_rm64, Code.Ud1_r16_rm16, Code.Ud1_r32_rm32, Code.Ud1_r64_rm64])
         {
             b.Add(code, &Undefined, &Undefined, legality: Legality.EndsBlock);
         }
+
+        b.Add(Code.Ud2, &Ud2, legality: Legality.EndsBlock);
+        b.Add(Code.Pause, &Pause, legality: Legality.Hint);
 
         b.Add(Code.Rdrand_r16, &Random<ushort>);
         b.Add(Code.Rdrand_r32, &Random<uint>);
@@ -101,7 +135,7 @@ internal static unsafe class Misc
     /// <summary>Hints, and features that were given encodings of the NOP space and are not offered (CET): all do nothing, and touch no memory.</summary>
     private static void AddNops(IsaBuilder b)
     {
-        foreach (Code code in (ReadOnlySpan<Code>)[Code.Nopw, Code.Nopd, Code.Nopq, Code.Pause, Code.Endbr32, Code.Endbr64, Code.Rdsspd_r32, Code.Rdsspq_r64])
+        foreach (Code code in (ReadOnlySpan<Code>)[Code.Nopw, Code.Nopd, Code.Nopq, Code.Endbr32, Code.Endbr64, Code.Rdsspd_r32, Code.Rdsspq_r64])
         {
             b.Add(code, &Nop, legality: Legality.Hint);
         }

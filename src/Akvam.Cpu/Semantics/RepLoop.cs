@@ -39,7 +39,7 @@ internal static unsafe class RepLoop
         where TStep : IStringStep
     {
         ulong left = s->Gpr[Gpr.Rcx] & Mem.AddressMask(i->Flags);
-        bool steps = (s->SystemFlags & Rflags.TF) != 0;
+        bool steps = (s->SystemFlags & Rflags.TF) != 0 && s->StepsBranches == 0;
         var result = Flow.Next;
         while (left != 0)
         {

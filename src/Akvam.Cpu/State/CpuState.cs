@@ -203,6 +203,12 @@ public unsafe struct CpuState
     /// <summary>Control registers when the SMI came: translations stay valid if RSM restores the same.</summary>
     public ulong SmmCr0, SmmCr3, SmmCr4, SmmEfer;
 
+    /// <summary>IA32_DEBUGCTL.BTF: RFLAGS.TF traps taken branches only. The next debug exception clears it. [SDM3 17.4.3]</summary>
+    public byte StepsBranches;
+
+    /// <summary>PAUSE instructions, so that some of them can yield.</summary>
+    public uint Pauses;
+
     /// <summary>Instructions completed since the processor was created.</summary>
     public ulong Retired;
 

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -20,6 +21,7 @@ static const struct { const char *path, *value; } parameters[] =
 {
     {SYSFS "/parameters/ignore_msrs", "N\n"},
     {SYSFS "/parameters/force_emulation_prefix", "0\n"},
+    {SYSFS "/parameters/enable_vmware_backdoor", "N\n"},
     {SYSFS "/parameters/enable_pmu", "N\n"},
     {SYSFS "_amd/parameters/nested", "0\n"},
     {SYSFS "_amd/parameters/sev", "N\n"},
@@ -28,6 +30,7 @@ static const struct { const char *path, *value; } parameters[] =
     {SYSFS "_amd/parameters/vgif", "0\n"},
 };
 
+/* The file of a parameter's value, or NULL. */
 static const char *parameter(const char *path)
 {
     if (strncmp(path, SYSFS, strlen(SYSFS)) != 0)
@@ -46,7 +49,27 @@ static const char *parameter(const char *path)
     return NULL;
 }
 
-static int open_parameter(const char *value, int flags)
+/* What AKVAM_PARAMETERS ("NAME=VALUE NAME=VALUE") gives a parameter: the start of its value, whose length is *length; NULL without. */
+static const char *chosen_parameter(const char *path, size_t *length)
+{
+    const char *name = strrchr(path, '/') + 1, *at = getenv("AKVAM_PARAMETERS");
+    size_t size = strlen(name);
+    while (at != NULL && *at != '\0')
+    {
+        size_t word = strcspn(at, " ");
+        if (word > size && strncmp(at, name, size) == 0 && at[size] == '=')
+        {
+            *length = word - size - 1;
+            return at + size + 1;
+        }
+
+        at += word + strspn(at + word, " ");
+    }
+
+    return NULL;
+}
+
+static int open_parameter(const char *path, const char *value, int flags)
 {
     if ((flags & O_ACCMODE) != O_RDONLY)
     {
@@ -54,8 +77,11 @@ static int open_parameter(const char *value, int flags)
         return -1;
     }
 
+    size_t length = strlen(value) - 1;
+    const char *chosen = chosen_parameter(path, &length);
     int descriptor = memfd_create("parameter", (flags & O_CLOEXEC) != 0 ? MFD_CLOEXEC : 0);
-    if (descriptor >= 0 && (write(descriptor, value, strlen(value)) < 0 || lseek(descriptor, 0, SEEK_SET) < 0))
+    if (descriptor >= 0
+        && (write(descriptor, chosen != NULL ? chosen : value, length) < 0 || write(descriptor, "\n", 1) < 0 || lseek(descriptor, 0, SEEK_SET) < 0))
     {
         REAL(close)(descriptor);
         return -1;
@@ -102,7 +128,7 @@ static bool open_special(const char *path, int flags, int *descriptor)
 
     if ((value = parameter(path)) != NULL)
     {
-        *descriptor = open_parameter(value, flags);
+        *descriptor = open_parameter(path, value, flags);
         return true;
     }
 

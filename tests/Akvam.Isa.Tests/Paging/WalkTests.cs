@@ -1,3 +1,4 @@
+using Akvam.Cpu.Cpuid;
 using Akvam.Cpu.State;
 using static Akvam.Isa.Tests.Paging.PagedGuest;
 
@@ -292,5 +293,37 @@ public sealed unsafe class WalkTests
         *g.Entry(Region, 2) = 0x7_0000_0000 | 7;
         Assert.Equal(Vector.PF, g.Read(Region));
         Assert.Equal(0u, g.S->Fault.ErrorCode);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_page_of_1_GiB_is_reserved_unless_CPUID_offers_it(bool offered)
+    {
+        using var g = new PagedGuest();
+        CpuidEntry[] table = CpuidModel.Supported();
+        int features = Array.FindIndex(table, e => e.Function == 0x8000_0001);
+        table[features].Edx &= offered ? uint.MaxValue : ~(1u << 26);
+        g.M.Processor.Cpuid.SetEntries(table);
+        g.Map(Region, 0, level: 3);
+        Assert.Equal(offered ? null : Vector.PF, g.Read(Region));
+        Assert.Equal(offered ? 0u : 9u, offered ? 0u : g.S->Fault.ErrorCode);
+    }
+
+    [Theory]
+    [InlineData(0ul, 0x18ul)] // both pages are missing: the first value pushed, SS, is the highest
+    [InlineData(1ul, 0ul)] // only the lower one is: the highest value in it
+    public void The_page_fault_of_a_frame_across_pages_tells_the_value_that_is_pushed_first(ulong upper, ulong expected)
+    {
+        using var g = new PagedGuest();
+        g.M.Processor.InterceptedExceptions = 1u << (int)Vector.PF;
+        *g.Entry(Region, 1) = 0;
+        *g.Entry(Region + 0x1000, 1) = upper * (Frame | P | W);
+        g.S->Gpr[Register.Rsp] = Region + 0x1020;
+        Convert.FromHexString("0F0B").CopyTo(g.M.Memory[(int)Kernel..]);
+        g.S->Rip = Kernel;
+        g.M.Processor.Run(10);
+        ulong address = g.S->Cr2 != 0 ? g.S->Cr2 : g.S->Fault.Payload;
+        Assert.Equal(upper == 0 ? Region + 0x1000 + expected : Region + 0xFF8, address);
     }
 }

@@ -93,4 +93,34 @@ public sealed unsafe class PortIoTests
         pending.Complete();
         Assert.Equal(RunResult.Limit, m.Processor.Run(1));
     }
+
+    [Theory]
+    [InlineData(0x5658, true, true)]
+    [InlineData(0x5659, true, true)]
+    [InlineData(0x565A, true, false)]
+    [InlineData(0x5658, false, false)]
+    public void The_VMware_backdoor_is_open_to_programs_where_it_is_offered(ushort port, bool offered, bool open)
+    {
+        // in eax, dx
+        using TestMachine m = Machine(GuestMode.LongUser, 0xED);
+        m.Processor.InterceptedExceptions = uint.MaxValue;
+        m.Processor.Quirks |= offered ? ProcessorQuirks.VmwareBackdoor : 0;
+        m.State->Tr.Limit = 0x67;
+        m.State->Gpr[Register.Rdx] = port;
+        Assert.Equal(open ? RunResult.UserExit : RunResult.Debug, m.Processor.Run(10));
+    }
+
+    [Fact]
+    public void An_answer_ends_IN_even_when_user_space_has_changed_DX()
+    {
+        // in eax, dx
+        using TestMachine m = Machine(GuestMode.Long, 0xED);
+        m.State->Gpr[Register.Rdx] = 0x5658;
+        Assert.Equal(RunResult.UserExit, m.Processor.Run(10));
+        m.State->Gpr[Register.Rdx] = 0x1234_0000;
+        m.Processor.Pending.Value = 0x77;
+        m.Processor.Pending.Complete();
+        Assert.Equal(RunResult.Limit, m.Processor.Run(1));
+        Assert.Equal((0x77ul, 0x1234_0000ul, 0xC001ul), (m.State->Gpr[Register.Rax], m.State->Gpr[Register.Rdx], m.State->Rip));
+    }
 }
