@@ -4,6 +4,7 @@ using Akvam.Cpu.Diagnostics;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Translator;
 
 namespace Akvam.Cpu;
 
@@ -19,9 +20,10 @@ public sealed unsafe partial class Processor : IDisposable
         Group = group;
         Bus = bus;
         Id = id;
-        nuint size = CpuState.DtlbOffset + (Mem.DtlbEntries * (nuint)sizeof(TlbEntry));
+        nuint size = CpuState.DtlbOffset + (Mem.DtlbEntries * (nuint)sizeof(TlbEntry)) + (TlbHint.Count * (nuint)sizeof(TlbHint));
         State = (CpuState*)NativeMemory.AlignedAlloc(size, 4096);
         NativeMemory.Clear(State, size);
+        TlbHint.Initialize(State);
         _self = GCHandle.Alloc(this);
         State->Owner = GCHandle.ToIntPtr(_self);
         Contexts = new ContextTable(this);

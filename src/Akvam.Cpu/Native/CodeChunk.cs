@@ -65,6 +65,13 @@ internal sealed unsafe class CodeChunk : SafeHandle
     /// <summary>Makes the jump or call whose displacement ends at <paramref name="site"/> lead to <paramref name="target"/>; on the thread that runs the code.</summary>
     public void Patch(nint site, nint target) => Unsafe.WriteUnaligned(_writable + (site - handle) - 4, (int)(target - site));
 
+    /// <summary>Makes the instruction at <paramref name="site"/>, and what follows it up to five bytes, a jump.</summary>
+    public void PatchJump(nint site, nint target)
+    {
+        Patch(site + 5, target);
+        _writable[site - handle] = 0xE9;
+    }
+
     protected override bool ReleaseHandle() => Libc.munmap(_writable, _size) == 0 & Libc.munmap((void*)handle, _size) == 0;
 
     private byte* Map(int fd, int protection)

@@ -224,6 +224,9 @@ public unsafe struct CpuState
     /// <summary>Not zero: host code came to a block that the interpreter has to execute.</summary>
     public uint LeaveToInterpreter;
 
+    /// <summary>A place in host code that is to be changed so that it searches the TLB without a hint, and where it does so; 0: none.</summary>
+    public nint HintlessSite, HintlessSearch;
+
     /// <summary>GCHandle of the <see cref="Processor"/> this state belongs to.</summary>
     public nint Owner;
 

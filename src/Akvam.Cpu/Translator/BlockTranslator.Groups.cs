@@ -28,7 +28,10 @@ internal sealed unsafe partial class BlockTranslator
     private readonly record struct Miss(int Jump, int Number, int Retry, bool Vectors);
 
     /// <summary>The TLB was searched for the memory operand before.</summary>
-    private bool IsFound(int n) => _groupOf[n] >= 0 && _groups[_groupOf[n]].First != n;
+    private bool IsFound(int n) => _groupOf[n] >= 0 && _groups[_groupOf[n]].First != n && !NeedsAlignment(n);
+
+    /// <summary>The operand has to be aligned, or the instruction faults.</summary>
+    private bool NeedsAlignment(int n) => _forms[n] == Coverage.Form.Encoded && (_needs[n] & EncodedCoverage.Needs.Alignment) != 0 && Accesses(n);
 
     /// <summary>An access that may leave the block.</summary>
     private bool MayLeave(int n) => Accesses(n) && !IsFound(n);
@@ -83,8 +86,7 @@ internal sealed unsafe partial class BlockTranslator
                 address = GuestAddress.Of(Insn(n));
                 size = _guest[n].MemorySize.GetSize();
                 writes = WritesMemory(_guest[n]);
-                bool aligned = _forms[n] == Coverage.Form.Encoded && (_needs[n] & EncodedCoverage.Needs.Alignment) != 0;
-                return address.Segment == 0 && address.Base < 16 * 8 && size is > 0 and <= 32 && !aligned;
+                return address.Segment == 0 && address.Base < 16 * 8 && size is > 0 and <= 32;
             default:
                 address = default;
                 return false;
@@ -245,6 +247,15 @@ internal sealed unsafe partial class BlockTranslator
     {
         ref readonly Group g = ref _groups[_groupOf[n]];
         HostMemory addend = HostMemory.State(StateOffset.Addend + (8 * g.Slot));
+        if (NeedsAlignment(n))
+        {
+            // TEST
+            LoadAddress(Scratch, GuestAddress.Of(Insn(n)), 0);
+            _e.Op(0xF6, 0, Scratch, wide: false);
+            _e.U8(_guest[n].MemorySize.GetSize() - 1);
+            Slow(_e.JumpIf(HostCondition.NotEqual), n);
+        }
+
         if (g.First != n)
         {
             _e.Load(Address, addend);

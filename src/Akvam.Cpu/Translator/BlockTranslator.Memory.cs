@@ -6,7 +6,7 @@ namespace Akvam.Cpu.Translator;
 /// <remarks>Valid as the rest of it.</remarks>
 internal sealed unsafe partial class BlockTranslator
 {
-    private const int IndexShift = 12 - 5, FoldShift = IndexShift + Mem.DtlbBits, IndexMask = (Mem.DtlbEntries - 1) << 5;
+    private const int EntryShift = 5, IndexShift = 12 - EntryShift, FoldShift = IndexShift + Mem.DtlbBits, IndexMask = (Mem.DtlbEntries - 1) << EntryShift;
     private const int ReadTag = 0, WriteTag = 8, Addend = 24;
     private const int Or = 1, And = 4, Compare = 7, ShiftRight = 5, Xor = 0x33;
 
@@ -22,18 +22,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        if (aligned)
-        {
-            // TEST
-            LoadAddress(Address, address, 0);
-            _e.Op(0xF6, 0, Address, wide: false);
-            _e.U8(size - 1);
-            Slow(_e.JumpIf(HostCondition.NotEqual), n);
-        }
-
-        Search(address, size, write);
-        Slow(_e.JumpIf(HostCondition.NotEqual), n);
-        LoadAddend();
+        LookUpByHint(n, address, size, write, aligned);
     }
 
     /// <summary>Gives "equal" when the bytes are in one page, which the TLB has; the address register is then the distance of its entry.</summary>

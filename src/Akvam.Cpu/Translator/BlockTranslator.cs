@@ -44,6 +44,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         _block = b;
         _slow.Clear();
+        StartHints();
         _edges.Clear();
         _e.Start(origin);
         Decode();
@@ -65,6 +66,11 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         EmitVectorEntry(out int unmasked);
+        foreach (Hinted hinted in _hinted)
+        {
+            EmitHinted(hinted);
+        }
+
         for (int n = 0; n < _slow.Count; n++)
         {
             EmitSlowPath(_slow[n]);
@@ -195,7 +201,7 @@ internal sealed unsafe partial class BlockTranslator
     // ---- slow paths ----
 
     /// <summary>Behind the block: an instruction whose fast path could not go on. Resume -1: it is the last one.</summary>
-    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, bool RestoreVectors);
+    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, bool RestoreVectors, int Second = 0, int Third = 0);
 
     /// <summary>From the jumps of instruction <paramref name="n"/> that have no resumption yet, come back here.</summary>
     private void ResumeHere(int n)
@@ -211,6 +217,16 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitSlowPath(SlowPath path)
     {
         _e.Patch(path.Jump);
+        if (path.Second != 0)
+        {
+            _e.Patch(path.Second);
+        }
+
+        if (path.Third != 0)
+        {
+            _e.Patch(path.Third);
+        }
+
         CallInterpreter(path.Number, covered: true);
         if (path.Resume < 0)
         {

@@ -87,6 +87,13 @@ internal sealed unsafe class CodeStore : IDisposable
         return page;
     }
 
+    /// <summary>Does what <see cref="CpuState.HintlessSite"/> asks for.</summary>
+    public void DropHint(CpuState* s)
+    {
+        _code.PatchJump(s->HintlessSite, s->HintlessSearch);
+        s->HintlessSite = 0;
+    }
+
     public Edge* NewEdge() => (Edge*)Record(sizeof(Edge));
 
     /// <summary>The page was found where it is under <paramref name="stamp"/>: compares its blocks with memory if that may have changed, and drops those that differ.</summary>

@@ -329,6 +329,13 @@ internal sealed class Emitter
         U32(position - (Position + 4));
     }
 
+    public void JumpBackIf(int condition, int position)
+    {
+        U8(0x0F);
+        U8(0x80 | condition);
+        U32(position - (Position + 4));
+    }
+
     public void JumpTo(nint address)
     {
         U8(0xE9);

@@ -76,6 +76,11 @@ internal sealed unsafe class EncodedCoverage
 
     private Needs Find(in Instruction x)
     {
+        if (Coverage.HasMemory(x) && x.MemorySize.GetSize() is not (1 or 2 or 4 or 8 or 16 or 32))
+        {
+            return Needs.Nothing;
+        }
+
         for (int n = 0; n < x.OpCount; n++)
         {
             // MMX registers are the x87 unit's; implied memory is left to the interpreter.

@@ -50,6 +50,11 @@ internal static unsafe class Fallback
         Insn* i = Block.First(b) + index;
         s->Rip = b->Rip;
         s->Retired = s->StopAt - s->Left - b->Count;
+        if (s->HintlessSite != 0)
+        {
+            engine.DropHint(s);
+        }
+
         try
         {
             engine.Count(i->Code, (number & SlowAccess) != 0);

@@ -19,6 +19,7 @@ internal sealed unsafe class HostRoutines : IDisposable
     public HostRoutines(Emitter e, nint origin, nint interpret, nint probe)
     {
         e.Start(origin);
+        EmitJudgeHint(e);
         EmitRecipes(e);
         EmitSaveFlags(e);
         StoreVectors = Copy(e, VectorRoutines.Store());
@@ -77,6 +78,31 @@ internal sealed unsafe class HostRoutines : IDisposable
     private nint LeaveStored { get; set; }
 
     private nint UnexpectedReturn { get; set; }
+
+    /// <summary>
+    /// Called with a <see cref="TlbHint"/> in the address register that has missed often: "equal" when that was within so few instructions that its place does better
+    /// without. Counts anew. Changes the scratch register.
+    /// </summary>
+    public nint JudgeHint { get; private set; }
+
+    private void EmitJudgeHint(Emitter e)
+    {
+        const int s = HostRegister.Scratch, hint = HostRegister.Address;
+        JudgeHint = Here(e);
+        e.Load32(s, new HostMemory(hint, TlbHint.LeftThenAt));
+        e.Op(0x2B, s, HostMemory.State(StateOffset.Left), wide: false);
+        e.Push(s);
+        e.Load32(s, HostMemory.State(StateOffset.Left));
+        e.Op(0x89, s, new HostMemory(hint, TlbHint.LeftThenAt), wide: false);
+        e.Store32(new HostMemory(hint, TlbHint.MissesAt), TlbHint.MissesAllowed);
+        e.Pop(s);
+
+        // SBB makes -1 of "below".
+        e.AluImmediate(7, s, TlbHint.Instructions, wide: false);
+        e.Op(0x1B, s, s, wide: false);
+        e.AluImmediate(7, s, -1, wide: false);
+        e.Return();
+    }
 
     private static nint Here(Emitter e) => e.Origin + e.Position;
 

@@ -31,6 +31,8 @@ internal static unsafe class StateOffset
         LeaveToInterpreter = (int)((byte*)&s.LeaveToInterpreter - state);
         Saved = (int)((byte*)&s.Saved - state);
         Addend = (int)((byte*)s.Addend - state);
+        HintlessSite = (int)((byte*)&s.HintlessSite - state);
+        HintlessSearch = (int)((byte*)&s.HintlessSearch - state);
         FsBase = (int)((byte*)&s.Fs.Base - state);
         GsBase = (int)((byte*)&s.Gs.Base - state);
         CodePage p = default;
@@ -79,6 +81,10 @@ internal static unsafe class StateOffset
     public static int Saved { get; }
 
     public static int Addend { get; }
+
+    public static int HintlessSite { get; }
+
+    public static int HintlessSearch { get; }
 
     public static int FsBase { get; }
 

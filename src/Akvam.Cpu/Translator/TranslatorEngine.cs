@@ -131,6 +131,9 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         s->Stamp = _store.StampOf(s);
     }
 
+    /// <summary>See <see cref="CodeStore.DropHint"/>.</summary>
+    public void DropHint(CpuState* s) => _store.DropHint(s);
+
     /// <summary>Keeps an exception until host code has returned.</summary>
     public void Fail(Exception e) => _failure = ExceptionDispatchInfo.Capture(e);
 

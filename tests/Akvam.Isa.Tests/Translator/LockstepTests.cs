@@ -108,6 +108,45 @@ public sealed unsafe class LockstepTests
         Assert.True(both.Translated.Processor.TranslatorStatistics.Blocks > programs, "nothing was translated");
     }
 
+    /// <summary>Accesses to pages at random, often enough that their places search without a hint: aligned or not, over a page's end too.</summary>
+    [Fact]
+    public void Accesses_here_and_there()
+    {
+        using var both = new Lockstep();
+        both.Set(m =>
+        {
+            m.Memory.Clear();
+            ModeSetup.Enter(m, GuestMode.Long, Rip);
+            m.State->Retired = 0;
+            new Random(1).NextBytes(m.Memory.Slice(0x4_0000, 0x6_0000));
+            var a = new Assembler(64);
+            Label again = a.CreateLabel();
+            a.mov(AssemblerRegisters.ecx, 5000);
+            a.Label(ref again);
+            a.imul(AssemblerRegisters.rdx, AssemblerRegisters.rdx, 0x5DEE_CE65);
+            a.add(AssemblerRegisters.rdx, 11);
+            a.mov(AssemblerRegisters.rsi, AssemblerRegisters.rdx);
+            a.shr(AssemblerRegisters.rsi, 20);
+            a.and(AssemblerRegisters.esi, 0x1_FFFF);
+            a.add(AssemblerRegisters.rax, AssemblerRegisters.__[AssemblerRegisters.rsi + 0x4_0000]);
+            a.xor(AssemblerRegisters.__byte_ptr[AssemblerRegisters.rsi + 0x6_0000], AssemblerRegisters.al);
+            a.movups(AssemblerRegisters.xmm0, AssemblerRegisters.__[AssemblerRegisters.rsi + 0x4_1000]);
+            a.pxor(AssemblerRegisters.xmm1, AssemblerRegisters.xmm0);
+            a.mov(AssemblerRegisters.__dword_ptr[AssemblerRegisters.rsi + 0x4_0004], AssemblerRegisters.eax);
+            a.dec(AssemblerRegisters.ecx);
+            a.jnz(again);
+            a.hlt();
+            var writer = new ProgramGenerator.ByteWriter();
+            a.Assemble(writer, Rip);
+            writer.Bytes.CopyTo(m.Memory[(int)Rip..]);
+        });
+        Check(both.Run(ulong.MaxValue, AllFlags, out RunResult result), 0);
+        Assert.Equal(RunResult.Halted, result);
+
+        // Most accesses over a page's end, and little else, are left to the interpreter.
+        Assert.InRange(both.Translated.Processor.TranslatorStatistics.SlowAccesses, 1, 300);
+    }
+
     [Fact]
     public void Common_instructions_are_not_left_to_the_interpreter()
     {
