@@ -15,6 +15,8 @@ internal static class Capabilities
         KvmCap.KVM_CAP_MULTI_ADDRESS_SPACE => Cpu.Memory.PhysicalMemory.Spaces,
         KvmCap.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 => (int)(KvmMemory.KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KvmMemory.KVM_DIRTY_LOG_INITIALLY_SET),
 
+        KvmCap.KVM_CAP_DIRTY_LOG_RING or KvmCap.KVM_CAP_DIRTY_LOG_RING_ACQ_REL => (int)DirtyRing.MaxEntries * System.Runtime.CompilerServices.Unsafe.SizeOf<kvm_dirty_gfn>(),
+
         // Processors and their state
         KvmCap.KVM_CAP_NR_VCPUS => Math.Min(Environment.ProcessorCount, Vm.MaxVcpus),
         KvmCap.KVM_CAP_MAX_VCPUS => Vm.MaxVcpus,
@@ -33,6 +35,7 @@ internal static class Capabilities
         KvmCap.KVM_CAP_X86_USER_SPACE_MSR or KvmCap.KVM_CAP_X86_MSR_FILTER or KvmCap.KVM_CAP_EXT_EMUL_CPUID or KvmCap.KVM_CAP_VCPU_ATTRIBUTES
             or KvmCap.KVM_CAP_SYS_ATTRIBUTES => 1,
 
+        KvmCap.KVM_CAP_BINARY_STATS_FD => 1,
         KvmCap.KVM_CAP_MMU_SHADOW_CACHE_CONTROL or KvmCap.KVM_CAP_MSR_PLATFORM_INFO or KvmCap.KVM_CAP_ENFORCE_PV_FEATURE_CPUID or KvmCap.KVM_CAP_DISABLE_QUIRKS => 1,
         KvmCap.KVM_CAP_DISABLE_QUIRKS2 => (int)Vm.KnownQuirks,
 
@@ -54,6 +57,8 @@ internal static class Capabilities
         KvmCap.KVM_CAP_CLOCKSOURCE or KvmCap.KVM_CAP_TSC_CONTROL or KvmCap.KVM_CAP_GET_TSC_KHZ or KvmCap.KVM_CAP_VM_TSC_CONTROL or KvmCap.KVM_CAP_KVMCLOCK_CTRL
             or KvmCap.KVM_CAP_NOP_IO_DELAY => 1,
         KvmCap.KVM_CAP_ADJUST_CLOCK => (int)(KvmState.KVM_CLOCK_TSC_STABLE | KvmState.KVM_CLOCK_REALTIME | KvmState.KVM_CLOCK_HOST_TSC),
+
+        KvmCap.KVM_CAP_STEAL_TIME => HostStealTime.IsAvailable ? 1 : 0,
 
         // Addresses that only hardware needs, and the interface itself
         KvmCap.KVM_CAP_SET_TSS_ADDR or KvmCap.KVM_CAP_SET_IDENTITY_MAP_ADDR or KvmCap.KVM_CAP_ENABLE_CAP or KvmCap.KVM_CAP_ENABLE_CAP_VM

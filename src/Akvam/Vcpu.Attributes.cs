@@ -30,6 +30,7 @@ public sealed unsafe partial class Vcpu
             CpuState* s = State();
             CheckAttribute(group, attribute);
             s->TscOffset = value;
+            _vm.NoteTscOffset(value, _bus.ReadTsc(), _bus.TscKhz);
             _bus.TscChanged();
         }
     }

@@ -1,6 +1,7 @@
 using Akvam.Abi;
 using Akvam.Cpu.Msr;
 using Akvam.Cpu.State;
+using Akvam.Devices;
 
 namespace Akvam;
 
@@ -15,10 +16,11 @@ public sealed unsafe partial class Vcpu
 
     // Status of a bank [APM2 9.3.2.1] and of all [APM2 9.3.1]
     private const ulong BankValid = 1ul << 63, BankOverflow = 1ul << 62, BankUncorrected = 1ul << 61;
+    private const ulong BankContextCorrupt = 1ul << 57, BankSignalled = 1ul << 56, BankActionRequired = 1ul << 55;
     private const ulong InProgress = 1 << 2;
 
     /// <summary>KVM_X86_GET_MCE_CAP_SUPPORTED.</summary>
-    public static ulong SupportedMceCapabilities => MachineCheckBanks.MCG_CTL_P | SoftwareRecovery;
+    public static ulong SupportedMceCapabilities => MachineCheckBanks.MCG_CTL_P | MachineCheckBanks.MCG_CMCI_P | SoftwareRecovery;
 
     /// <summary>KVM_X86_SETUP_MCE: IA32_MCG_CAP, with the number of banks in bits 7:0.</summary>
     /// <exception cref="KvmException">EINVAL: no banks or too many, or capabilities that are not there.</exception>
@@ -33,6 +35,10 @@ public sealed unsafe partial class Vcpu
             }
 
             _processor.Msrs.MachineCheck.Setup(capabilities);
+            if (_bus.Lapic is { } lapic)
+            {
+                lapic.CmciAvailable = (capabilities & MachineCheckBanks.MCG_CMCI_P) != 0;
+            }
         }
     }
 
@@ -51,11 +57,21 @@ public sealed unsafe partial class Vcpu
 
             uint control = MsrIndex.MSR_IA32_MC0_CTL + (mce.bank * 4u);
             ulong before = Read(banks, control + 1);
+            if (mce.mcg_status == 0 && (mce.status & BankUncorrected) != 0 && (mce.status & (BankContextCorrupt | BankSignalled | BankActionRequired)) == 0)
+            {
+                // Not corrected, and no action required: it is recorded, and told as a corrected one is. [SDM3 16.6.3]
+                Report(banks, control, in mce, mce.status, keepAddress: false);
+                banks.Status = 0;
+                TellCorrected(banks, mce.bank);
+                return;
+            }
+
             if ((mce.status & BankUncorrected) == 0)
             {
                 // An error that was not corrected is not overwritten by one that was.
                 bool keep = (before & (BankValid | BankUncorrected)) == (BankValid | BankUncorrected);
                 Report(banks, control, in mce, keep ? before | BankOverflow : mce.status | (before & BankValid) >> 1, keep);
+                TellCorrected(banks, mce.bank);
                 return;
             }
 
@@ -79,6 +95,14 @@ public sealed unsafe partial class Vcpu
             }
 
             Changed(s);
+        }
+    }
+
+    private void TellCorrected(MachineCheckBanks banks, int bank)
+    {
+        if (banks.Interrupts(bank))
+        {
+            _bus.Lapic?.DeliverLvt(LapicLvt.Cmci);
         }
     }
 

@@ -1,5 +1,6 @@
 using Akvam.Abi;
 using Akvam.Cpu;
+using Akvam.Cpu.Msr;
 using Akvam.Cpu.State;
 
 namespace Akvam;
@@ -46,7 +47,11 @@ public sealed unsafe partial class Vcpu
             {
                 for (int i = 0; i < entries.Length; i++)
                 {
-                    if (_processor.Msrs.Write(s, entries[i].index, entries[i].data, hostInitiated: true) != MsrAccess.Done)
+                    if (entries[i].index == MsrIndex.MSR_IA32_TSC)
+                    {
+                        SetTsc(s, entries[i].data);
+                    }
+                    else if (_processor.Msrs.Write(s, entries[i].index, entries[i].data, hostInitiated: true) != MsrAccess.Done)
                     {
                         return i;
                     }
@@ -59,5 +64,11 @@ public sealed unsafe partial class Vcpu
                 _bus.HostAccess = false;
             }
         }
+    }
+
+    private void SetTsc(CpuState* s, ulong value)
+    {
+        s->TscOffset = _vm.SynchronizeTsc(value, _bus.ReadTsc(), _bus.TscKhz);
+        _bus.TscChanged();
     }
 }

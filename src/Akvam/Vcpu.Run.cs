@@ -44,8 +44,10 @@ public sealed unsafe partial class Vcpu
             }
 
             _hasRun = true;
+            Volatile.Write(ref _runningThread, Environment.CurrentManagedThreadId);
             TakeRunPage(run);
             FinishAccess(run);
+            _bus.NoteStealTime();
             bool immediate = Volatile.Read(ref run->immediate_exit) != 0;
             uint reason = immediate ? LetAccessFinish(s, run) : RunUntilExit(s, run, maxInstructions);
 
@@ -55,6 +57,8 @@ public sealed unsafe partial class Vcpu
                 run->exit_reason = reason;
             }
 
+            Volatile.Write(ref _runningThread, 0);
+            CountExit(reason, s->Retired);
             FillRunPage(s, run);
             if (run->kvm_valid_regs != 0)
             {
@@ -117,6 +121,11 @@ public sealed unsafe partial class Vcpu
                 return KvmExit.KVM_EXIT_INTR;
             }
 
+            if (DirtyRing is { IsSoftFull: true })
+            {
+                return KvmExit.KVM_EXIT_DIRTY_RING_FULL;
+            }
+
             RunResult result = RunProcessor(s, stopAt - s->Retired);
             if (_ownExit != KvmExit.KVM_EXIT_UNKNOWN)
             {
@@ -143,6 +152,7 @@ public sealed unsafe partial class Vcpu
                 case RunResult.Halted or RunResult.Waiting when LeavesWhenIdle && !IsAsked(s):
                     return KvmExit.KVM_EXIT_HLT;
                 case RunResult.Halted or RunResult.Waiting:
+                    _statistics.Add(HaltExits);
                     Sleep(s);
                     break;
                 case RunResult.Shutdown:
@@ -211,7 +221,12 @@ public sealed unsafe partial class Vcpu
             return;
         }
 
+        ulong start = _vm.Clock.Source.NowNs;
+        _statistics.Set(Blocking, 1);
         _wake.Wait();
+        _statistics.Set(Blocking, 0);
+        _statistics.Add(HaltWakeups);
+        _statistics.Add(HaltWait, _vm.Clock.Source.NowNs - start);
     }
 
     private void FillRunPage(CpuState* s, kvm_run* run)

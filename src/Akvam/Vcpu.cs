@@ -30,13 +30,18 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         _vm = vm;
         _id = id;
-        _page = new RunPage(runPage);
+        _statistics = new Statistics($"kvm-{Environment.ProcessId}/vcpu-{id}", s_kinds);
+        _page = new RunPage(runPage, vm.VcpuMappingSize);
+        DirtyRing = vm.VcpuMappingSize == Kvm.VcpuMmapSize
+            ? null
+            : new DirtyRing((kvm_dirty_gfn*)(_page.Address + Akvam.RunPage.DirtyRingOffset), (uint)(vm.VcpuMappingSize - Akvam.RunPage.DirtyRingOffset) / (uint)sizeof(kvm_dirty_gfn));
         _bus = new VcpuBus(vm, this);
         _processor = new Processor(vm.Group, _bus, (int)id) { Engine = vm.Options.Engine, Quirks = vm.ProcessorQuirks };
         _bus.Attach(_processor);
         _processor.MsrPolicy = vm.MsrPolicy;
         _processor.Msrs.GuestReadsPlatformInfo = vm.GuestReadsPlatformInfo;
         _processor.TranslationObserver = _observers = Diagnostics.TranslationObservers.Create(vm.Options, id);
+        _processor.State->TscOffset = vm.InitialTscOffset(_bus.TscKhz);
         _processor.IsBootstrap = id == vm.BootVcpuId;
         if (_bus.Lapic is not null && !_processor.IsBootstrap)
         {

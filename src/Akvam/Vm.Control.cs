@@ -188,6 +188,9 @@ public sealed partial class Vm
                 case KvmCap.KVM_CAP_MSR_PLATFORM_INFO:
                     SetPlatformInfo(argument != 0);
                     break;
+                case KvmCap.KVM_CAP_DIRTY_LOG_RING or KvmCap.KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
+                    EnableDirtyRing(argument);
+                    break;
                 case KvmCap.KVM_CAP_MAX_VCPU_ID:
                     LimitVcpuIds(argument);
                     break;

@@ -11,6 +11,14 @@ public sealed partial class Vm
 
     internal CoalescedWrites Coalesced { get; } = new();
 
+    /// <summary>Where coalesced writes wait from now on: a page that every vCPU's mapping shows. Without it that is the ring of the first vCPU. [KVM 4.116]</summary>
+    /// <param name="ring">Address of 4096 zeroed bytes that stay as long as the VM.</param>
+    public void SetCoalescedRing(nint ring)
+    {
+        ThrowIfDisposed();
+        Coalesced.SetRing(ring);
+    }
+
     /// <summary>KVM_IOEVENTFD: a guest's write to a port or address signals an eventfd instead of being an exit. The client may close its descriptor. [KVM 4.59]</summary>
     /// <exception cref="KvmException">
     /// EINVAL: flags, length, or not an eventfd; EBADF: no such file; EEXIST: another takes the same write; ENOSPC: too many; ENOENT: nothing like it to deassign.

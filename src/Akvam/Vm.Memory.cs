@@ -17,6 +17,7 @@ public sealed unsafe partial class Vm
         {
             ThrowIfDisposed();
             _regions.Set(in region);
+            CountFlushes();
         }
     }
 
@@ -125,6 +126,7 @@ public sealed unsafe partial class Vm
         {
             ThrowIfDisposed();
             _regions.GetDirtyLog(slot, bitmap);
+            CountFlushes();
         }
     }
 
@@ -139,6 +141,7 @@ public sealed unsafe partial class Vm
         {
             ThrowIfDisposed();
             _regions.ClearDirtyLog(slot, firstPage, pages, bitmap);
+            CountFlushes();
         }
     }
 

@@ -29,6 +29,8 @@ public sealed partial class Vm : IDisposable
         _timers = options.Timers;
         Options = options;
         Random = options.Random ?? new SystemRandomSource();
+        StealTime = options.StealTime ?? new HostStealTime();
+        HasStealTime = options.StealTime is not null || HostStealTime.IsAvailable;
         _regions = new MemoryRegions(Group.Memory);
     }
 
@@ -44,6 +46,11 @@ public sealed partial class Vm : IDisposable
     internal VmClock Clock { get; }
 
     internal IRandomSource Random { get; }
+
+    internal IStealTimeSource StealTime { get; }
+
+    /// <summary>There is something to tell a guest that asks with MSR_KVM_STEAL_TIME.</summary>
+    internal bool HasStealTime { get; }
 
     /// <summary>The vCPU that starts running at reset (KVM_SET_BOOT_CPU_ID).</summary>
     internal uint BootVcpuId { get; private set; }
@@ -74,6 +81,7 @@ public sealed partial class Vm : IDisposable
             var vcpu = new Vcpu(this, id, runPage);
             Coalesced.Attach(vcpu.Page);
             Volatile.Write(ref _vcpus, [.. _vcpus, vcpu]);
+            _statistics.Set(VcpuCount, (ulong)_vcpus.Length);
             return vcpu;
         }
     }
@@ -125,6 +133,7 @@ public sealed partial class Vm : IDisposable
         }
 
         DisposeIrqchip();
+        (StealTime as HostStealTime)?.Dispose();
         Group.Dispose();
         FreeMemory();
         _kvm.Remove(this);
@@ -137,6 +146,7 @@ public sealed partial class Vm : IDisposable
         lock (_gate)
         {
             Volatile.Write(ref _vcpus, Array.FindAll(_vcpus, v => v != vcpu));
+            _statistics.Set(VcpuCount, (ulong)_vcpus.Length);
             Coalesced.Detach(vcpu.Page);
         }
     }

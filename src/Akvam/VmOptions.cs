@@ -5,7 +5,7 @@ using Akvam.Devices;
 namespace Akvam;
 
 /// <summary>
-/// What a VM takes from outside that is not its client's request: time and randomness. The defaults are the host's; a deterministic run replaces all four.
+/// What a VM takes from outside that is not its client's request: time and randomness. The defaults are the host's; a deterministic run replaces all five.
 /// </summary>
 public sealed record VmOptions
 {
@@ -20,6 +20,9 @@ public sealed record VmOptions
 
     /// <summary>RDRAND and RDSEED. Null: the host's.</summary>
     public IRandomSource? Random { get; init; }
+
+    /// <summary>How long vCPU threads waited for a processor. Null: the host's, where its kernel keeps it.</summary>
+    public IStealTimeSource? StealTime { get; init; }
 
     /// <summary>Lists generated code in /tmp/perf-PID.map, where perf looks for its names. Without a wish, AKVAM_PERF_MAP=1 decides.</summary>
     public bool PerfMap { get; init; } = Environment.GetEnvironmentVariable("AKVAM_PERF_MAP") is "1";

@@ -6,10 +6,13 @@ namespace Akvam.Cpu.Memory;
 /// <remarks>Valid because the client keeps the host memory mapped until the slot is removed, which happens with all processors parked.</remarks>
 public sealed unsafe class MemorySlot : IDisposable
 {
+    private readonly PhysicalMemory _memory;
     private ulong* _dirty;
 
-    internal MemorySlot(int id, ulong gpa, ulong size, byte* host, bool readOnly, bool logDirty)
+    internal MemorySlot(int space, int id, ulong gpa, ulong size, byte* host, bool readOnly, bool logDirty, PhysicalMemory memory)
     {
+        _memory = memory;
+        Space = space;
         Id = id;
         Gpa = gpa;
         Size = size;
@@ -20,6 +23,9 @@ public sealed unsafe class MemorySlot : IDisposable
             _dirty = (ulong*)NativeMemory.AllocZeroed((nuint)DirtyWords, sizeof(ulong));
         }
     }
+
+    /// <summary>Address space.</summary>
+    public int Space { get; }
 
     public int Id { get; }
 
@@ -47,7 +53,11 @@ public sealed unsafe class MemorySlot : IDisposable
         if (_dirty != null)
         {
             ulong page = (gpa - Gpa) >> 12;
-            Interlocked.Or(ref _dirty[page >> 6], 1ul << (int)(page & 63));
+            ulong bit = 1ul << (int)(page & 63);
+            if ((Interlocked.Or(ref _dirty[page >> 6], bit) & bit) == 0)
+            {
+                _memory.DirtySink?.PageDirtied(this, page);
+            }
         }
     }
 

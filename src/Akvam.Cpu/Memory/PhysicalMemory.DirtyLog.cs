@@ -50,6 +50,28 @@ public sealed unsafe partial class PhysicalMemory
         }
     }
 
+    /// <summary>Clears single pages, each given by address space, slot and number; what is not there, or keeps no log, is passed over.</summary>
+    public void ClearDirty(IReadOnlyList<(int Space, int Id, ulong Page)> pages)
+    {
+        _group.Exclusive(() =>
+        {
+            MemorySlot? slot = null;
+            foreach ((int space, int id, ulong page) in pages)
+            {
+                slot = slot?.Space == space && slot.Id == id ? slot : Array.Find(_slots[space], s => s.Id == id);
+                if (slot is { LogsDirty: true } && page < slot.Size / 4096)
+                {
+                    slot.Dirty[page >> 6] &= ~(1ul << (int)(page & 63));
+                }
+            }
+
+            ForgetTranslations();
+        });
+    }
+
+    /// <summary>How often all processors had to forget what they knew of memory.</summary>
+    public ulong Flushes { get; private set; }
+
     private MemorySlot Logging(int space, int id)
     {
         MemorySlot? slot = Array.Find(_slots[space], s => s.Id == id);
@@ -58,6 +80,7 @@ public sealed unsafe partial class PhysicalMemory
 
     private void ForgetTranslations()
     {
+        Flushes++;
         foreach (Processor p in _group.Processors)
         {
             p.ForgetTranslations();

@@ -15,6 +15,9 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
     public CodeMap Code { get; } = new();
 
+    /// <summary>Is told of dirty pages; null: nobody is.</summary>
+    public IDirtySink? DirtySink { get; set; }
+
     /// <summary>The slots of an address space, sorted by guest address.</summary>
     public ReadOnlySpan<MemorySlot> Slots(int space) => Volatile.Read(ref _slots[space]);
 
@@ -54,13 +57,9 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         {
             MemorySlot[] old = _slots[space];
             MemorySlot? replaced = Array.Find(old, slot => slot.Id == id);
-            MemorySlot? added = size != 0 ? new MemorySlot(id, gpa, size, host, readOnly, logDirty) : null;
+            MemorySlot? added = size != 0 ? new MemorySlot(space, id, gpa, size, host, readOnly, logDirty, this) : null;
             Volatile.Write(ref _slots[space], Change(old, replaced, added));
-            foreach (Processor p in _group.Processors)
-            {
-                p.ForgetTranslations();
-            }
-
+            ForgetTranslations();
             replaced?.Dispose();
         });
     }

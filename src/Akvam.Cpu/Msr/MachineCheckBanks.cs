@@ -10,6 +10,15 @@ public sealed class MachineCheckBanks
     /// <summary>MCG_CTL is there.</summary>
     public const ulong MCG_CTL_P = 1 << 8;
 
+    /// <summary>Corrected errors may raise an interrupt of their own.</summary>
+    public const ulong MCG_CMCI_P = 1 << 10;
+
+    /// <summary>CTL2 of a bank: the interrupt is on; and its threshold.</summary>
+    public const ulong MCI_CTL2_CMCI_EN = 1 << 30;
+    private const ulong Ctl2Threshold = 0x7FFF;
+
+    private readonly ulong[] _controls2 = new ulong[MaxBanks];
+
     /// <summary>CTL, STATUS, ADDR, MISC of each bank.</summary>
     private readonly ulong[] _banks = new ulong[MaxBanks * 4];
     private ulong _control;
@@ -26,12 +35,18 @@ public sealed class MachineCheckBanks
     public void Setup(ulong capabilities)
     {
         Capabilities = capabilities;
+        Array.Clear(_controls2);
         _control = (capabilities & MCG_CTL_P) != 0 ? ulong.MaxValue : 0;
         for (int i = 0; i < _banks.Length; i++)
         {
             _banks[i] = i % 4 == 0 ? ulong.MaxValue : 0;
         }
     }
+
+    /// <summary>An error in the bank raises the corrected machine-check interrupt. [SDM3 16.5]</summary>
+    public bool Interrupts(int bank) => HasCmci && (_controls2[bank] & MCI_CTL2_CMCI_EN) != 0;
+
+    private bool HasCmci => (Capabilities & MCG_CMCI_P) != 0;
 
     public bool TryRead(uint index, out ulong value)
     {
@@ -49,6 +64,9 @@ public sealed class MachineCheckBanks
                 return true;
             case >= MSR_IA32_MC0_CTL and <= MSR_IA32_MC31_MISC when (index - MSR_IA32_MC0_CTL) / 4 < (Capabilities & 0xFF):
                 value = _banks[index - MSR_IA32_MC0_CTL];
+                return true;
+            case >= MSR_IA32_MC0_CTL2 and < MSR_IA32_MC0_CTL2 + MaxBanks when HasCmci && index - MSR_IA32_MC0_CTL2 < (Capabilities & 0xFF):
+                value = _controls2[index - MSR_IA32_MC0_CTL2];
                 return true;
             default:
                 return false;
@@ -78,6 +96,14 @@ public sealed class MachineCheckBanks
                 }
 
                 _banks[index - MSR_IA32_MC0_CTL] = value;
+                return true;
+            case >= MSR_IA32_MC0_CTL2 and < MSR_IA32_MC0_CTL2 + MaxBanks when HasCmci && index - MSR_IA32_MC0_CTL2 < (Capabilities & 0xFF):
+                if ((value & ~(MCI_CTL2_CMCI_EN | Ctl2Threshold)) != 0)
+                {
+                    return false;
+                }
+
+                _controls2[index - MSR_IA32_MC0_CTL2] = value;
                 return true;
             default:
                 return false;

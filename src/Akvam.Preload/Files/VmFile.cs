@@ -6,9 +6,14 @@ namespace Akvam.Preload;
 /// <summary>A VM. It ends when its own descriptors and those of its vCPUs are closed, whatever the order; until then a vCPU exists, open or not.</summary>
 internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descriptors)
 {
-    private readonly ConcurrentBag<nint> _runPages = [];
+    private readonly ConcurrentBag<(nint Address, int Size)> _mappings = [];
+    private readonly Dictionary<object, int> _statsFiles = [];
+    private readonly Dictionary<uint, int> _guards = [];
+    private int _ringFile = -1;
     private readonly ConcurrentDictionary<uint, ulong> _slotPages = new();
     private readonly TraceFile? _trace = TraceFile.Open();
+    private const int RingSize = 4096;
+
     private int _references = 1;
 
     public Vm Vm { get; } = vm;
@@ -44,9 +49,24 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
 
         Vm.Dispose();
         _trace?.Close();
-        foreach (nint page in _runPages)
+        foreach ((nint address, int size) in _mappings)
         {
-            Descriptors.Unmap(page, Kvm.VcpuMmapSize);
+            Descriptors.Unmap(address, size);
+        }
+
+        foreach (int number in _guards.Values)
+        {
+            Descriptors.Unguard(number);
+        }
+
+        if (_ringFile >= 0)
+        {
+            Descriptors.Close(_ringFile);
+        }
+
+        foreach (int file in _statsFiles.Values)
+        {
+            Descriptors.Close(file);
         }
     }
 
@@ -59,21 +79,23 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
         }
 
         Vcpu? created = null;
+        int size = Vm.VcpuMappingSize;
         try
         {
             return Descriptors.Create(
                 $"kvm-vcpu:{id}",
-                Kvm.VcpuMmapSize,
+                size,
                 FileKind.Vcpu,
                 page =>
                 {
                     created = Vm.CreateVcpu((uint)id, page);
                     _trace?.Follow(created);
-                    _runPages.Add(page);
+                    _mappings.Add((page, size));
                     Retain();
                     return new VcpuFile(Descriptors, this, created);
                 },
-                file => file.Vcpu.KickPoint);
+                file => file.Vcpu.KickPoint,
+                RingFile());
         }
         catch when (created is not null)
         {
@@ -83,9 +105,56 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
         }
     }
 
+    /// <summary>The memory of the ring of coalesced writes, made with the first vCPU.</summary>
+    private int RingFile()
+    {
+        lock (_statsFiles)
+        {
+            if (_ringFile < 0)
+            {
+                _ringFile = Descriptors.CreateShared("kvm-coalesced", RingSize, out nint mapping);
+                _mappings.Add((mapping, RingSize));
+                Vm.SetCoalescedRing(mapping);
+            }
+
+            return _ringFile;
+        }
+    }
+
+    /// <summary>KVM_GET_STATS_FD. The counters move into a file of memory once; each call opens it anew, for reading. [KVM 4.133]</summary>
+    public long GetStatsFd(object owner, string name, int size, Action<nint> move)
+    {
+        lock (_statsFiles)
+        {
+            if (!_statsFiles.TryGetValue(owner, out int file))
+            {
+                file = Descriptors.CreateShared($"kvm-{name}-stats", size, out nint mapping);
+                _statsFiles.Add(owner, file);
+                _mappings.Add((mapping, size));
+                move(mapping);
+            }
+
+            return Descriptors.Reopen(file);
+        }
+    }
+
     public void SetMemoryRegion(in kvm_userspace_memory_region region)
     {
-        Vm.SetUserMemoryRegion(in region);
+        // The kernel would find out when the guest touches the memory, and so do we.
+        lock (_guards)
+        {
+            Vm.SetUserMemoryRegion(in region);
+            if (_guards.Remove(region.slot, out int old))
+            {
+                Descriptors.Unguard(old);
+            }
+
+            if (region.memory_size != 0)
+            {
+                _guards.Add(region.slot, Descriptors.Guard(region.userspace_addr, region.memory_size));
+            }
+        }
+
         _slotPages[region.slot] = region.memory_size / 4096;
     }
 

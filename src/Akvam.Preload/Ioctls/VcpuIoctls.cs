@@ -8,6 +8,8 @@ internal static class VcpuIoctls
     public static readonly IoctlTable<VcpuFile> Table = new(
         Row<VcpuFile>.Set(KvmIoctl.KVM_ENABLE_CAP, static (VcpuFile file, in kvm_enable_cap cap) => file.Vcpu.EnableCap(in cap)),
 
+        Row<VcpuFile>.Value(KvmIoctl.KVM_GET_STATS_FD, static (file, _) => file.Vm.GetStatsFd(file.Vcpu, "vcpu", file.Vcpu.StatsSize, file.Vcpu.MoveStats)),
+
         // Registers
         Row<VcpuFile>.Get(KvmIoctl.KVM_GET_REGS, static file => file.Vcpu.GetRegs()),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_REGS, static (VcpuFile file, in kvm_regs regs) => file.Vcpu.SetRegs(in regs)),

@@ -19,6 +19,9 @@ internal static class VmIoctls
         Row<VmFile>.Do(KvmIoctl.KVM_SET_TSS_ADDR, static (file, argument) => file.Vm.SetTssAddr(argument)),
         Row<VmFile>.Set(KvmIoctl.KVM_SET_IDENTITY_MAP_ADDR, static (VmFile file, in ulong address) => file.Vm.SetIdentityMapAddr(address)),
 
+        Row<VmFile>.Value(KvmIoctl.KVM_RESET_DIRTY_RINGS, static (file, _) => file.Vm.ResetDirtyRings()),
+        Row<VmFile>.Value(KvmIoctl.KVM_GET_STATS_FD, static (file, _) => file.GetStatsFd(file.Vm, "vm", file.Vm.StatsSize, file.Vm.MoveStats)),
+
         // Interrupt controllers and the timer
         Row<VmFile>.Do(KvmIoctl.KVM_CREATE_IRQCHIP, static (file, _) => file.Vm.CreateIrqchip()),
         Row<VmFile>.Exchange(KvmIoctl.KVM_GET_IRQCHIP, static (VmFile file, ref kvm_irqchip chip) =>

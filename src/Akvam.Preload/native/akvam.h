@@ -31,6 +31,9 @@
         function;                                                                           \
     }))
 
+/* Bits of runner; a thread's number is an address. */
+enum { AKVAM_RUNNING = 1, AKVAM_CANCELLED = 2 };
+
 enum { AKVAM_FILE_SYSTEM = 0, AKVAM_FILE_VM = 1, AKVAM_FILE_VCPU = 2 };
 
 /* How a signal handler ends KVM_RUN: layout of KickPoint in C#. */
@@ -46,9 +49,11 @@ struct akvam_file
 {
     _Atomic int32_t references;     /* descriptors, and calls in progress */
     int32_t kind;
+    int32_t ring_file;              /* memory that every vCPU of the VM shows as its ring of coalesced writes */
     int64_t managed;                /* handle of the object in C# */
     struct akvam_kick kick;
     pthread_mutex_t running;        /* one thread at a time is in KVM_RUN */
+    _Atomic uintptr_t runner;       /* that thread and AKVAM_RUNNING, or 0 */
     _Atomic int32_t has_signal_mask;
     _Atomic uint64_t signal_mask;   /* KVM_SET_SIGNAL_MASK, in the kernel's format */
     struct akvam_file *next_free;
@@ -59,7 +64,9 @@ struct akvam_native_calls
 {
     uint64_t (*copy)(void *to, const void *from, uint64_t size);
     int32_t (*reserve)(const char *name, int32_t flags, int64_t size, int64_t *mapping);
-    int32_t (*publish)(int32_t descriptor, int32_t kind, int64_t managed, const struct akvam_kick *kick);
+    int32_t (*publish)(int32_t descriptor, int32_t kind, int64_t managed, const struct akvam_kick *kick, int32_t ring_file);
+    int32_t (*guard)(int32_t number, uint64_t start, uint64_t size);
+    int32_t (*reopen)(int32_t descriptor);
     void (*abandon)(int32_t descriptor, int64_t mapping, int64_t size);
 };
 
@@ -71,11 +78,17 @@ struct akvam_managed_calls
     void (*close)(int64_t file);
 };
 
+#define AKVAM_LOANS 32
+
 /* State of a thread that signal handlers look at, so it must not be allocated on first use. */
 struct akvam_thread
 {
     int32_t inside;                 /* depth of calls into the runtime: the client's handlers wait meanwhile */
     int32_t prepared;               /* the signals that the runtime needs are not blocked */
+    int32_t cancel_state;           /* the client's, while inside */
+    int32_t cancelled;              /* it was cancelled in KVM_RUN */
+    int32_t memory_fault, lent;     /* guest memory was not there; pages that are lent meanwhile */
+    struct { uintptr_t page; int32_t protection; } loans[AKVAM_LOANS];
     volatile uint64_t deferred;     /* signals that wait */
     const struct akvam_kick *volatile kick; /* of the vCPU that it runs */
 };
@@ -101,7 +114,12 @@ HIDDEN void akvam_share(int from, int to);
 HIDDEN int akvam_highest_descriptor(void);
 HIDDEN extern const struct akvam_native_calls akvam_native_calls;
 
+/* cancel.c */
+HIDDEN bool akvam_is_cancelled(pthread_t thread);
+HIDDEN void akvam_take_cancellation(void);
+
 /* signals.c */
+HIDDEN void akvam_kick(const struct akvam_kick *target);
 HIDDEN void akvam_enter(void);
 HIDDEN bool akvam_enter_run(const struct akvam_kick *kick); /* false if a signal came before */
 HIDDEN void akvam_leave(void);
@@ -113,6 +131,11 @@ HIDDEN bool akvam_pin_segv(void);
 HIDDEN bool akvam_cpuid_recover(const siginfo_t *info, void *context);
 HIDDEN bool akvam_cpuid_faults(void);
 HIDDEN void akvam_cpuid_set_fault(bool fault); /* of this thread */
+
+/* memory.c */
+HIDDEN int32_t akvam_guard(int32_t number, uint64_t start, uint64_t size);
+HIDDEN bool akvam_memory_recover(const siginfo_t *info, const void *context);
+HIDDEN bool akvam_return_memory(void);
 
 /* copy.c */
 HIDDEN uint64_t akvam_copy(void *to, const void *from, uint64_t size);

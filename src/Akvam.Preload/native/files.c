@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -175,7 +176,7 @@ static int32_t reserve(const char *name, int32_t flags, int64_t size, int64_t *m
     return descriptor;
 }
 
-static int32_t publish(int32_t descriptor, int32_t kind, int64_t managed, const struct akvam_kick *kick)
+static int32_t publish(int32_t descriptor, int32_t kind, int64_t managed, const struct akvam_kick *kick, int32_t ring_file)
 {
     struct akvam_file *file = new_file();
     if (file == NULL)
@@ -185,11 +186,20 @@ static int32_t publish(int32_t descriptor, int32_t kind, int64_t managed, const 
 
     file->kind = kind;
     file->managed = managed;
+    file->ring_file = ring_file;
     file->kick = kick != NULL ? *kick : (struct akvam_kick){0};
     file->has_signal_mask = 0;
     atomic_store(&file->references, 1);
     enter(descriptor, file);
     return 0;
+}
+
+static int32_t reopen(int32_t descriptor)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+    int result = REAL(open)(path, O_RDONLY | O_CLOEXEC);
+    return result >= 0 ? result : -errno;
 }
 
 static void abandon(int32_t descriptor, int64_t mapping, int64_t size)
@@ -205,4 +215,4 @@ static void abandon(int32_t descriptor, int64_t mapping, int64_t size)
     }
 }
 
-const struct akvam_native_calls akvam_native_calls = {akvam_copy, reserve, publish, abandon};
+const struct akvam_native_calls akvam_native_calls = {akvam_copy, reserve, publish, akvam_guard, reopen, abandon};

@@ -291,7 +291,8 @@ static int64_t run(struct akvam_file *file, uint64_t argument)
 
     /* A signal that was handled before the call does not end it. */
     __atomic_store_n((int32_t *)(intptr_t)file->kick.kicked, 0, __ATOMIC_SEQ_CST);
-    if (!akvam_enter_run(&file->kick))
+    atomic_store(&file->runner, (uintptr_t)pthread_self() | AKVAM_RUNNING);
+    if (!akvam_enter_run(&file->kick) || akvam_is_cancelled(pthread_self()))
     {
         result = -EINTR;
     }
@@ -309,7 +310,13 @@ static int64_t run(struct akvam_file *file, uint64_t argument)
         result = akvam_managed()->ioctl(file->managed, KVM_RUN, argument);
     }
 
+    if (akvam_return_memory())
+    {
+        result = -EFAULT;
+    }
+
     /* The deferred handlers run in akvam_leave and may not come back. */
+    akvam_thread.cancelled |= (atomic_exchange(&file->runner, 0) & AKVAM_CANCELLED) != 0;
     pthread_mutex_unlock(&file->running);
     return result;
 }
@@ -330,6 +337,11 @@ static int64_t kvm_ioctl(struct akvam_file *file, uint32_t request, uint64_t arg
     else
     {
         result = akvam_managed()->ioctl(file->managed, request, argument);
+    }
+
+    if (akvam_return_memory())
+    {
+        result = -EFAULT;
     }
 
     return result;
@@ -370,6 +382,52 @@ EXPORT int ioctl(int descriptor, unsigned long request, ...)
 
     return (int)result;
 }
+
+/* The dirty ring of a vCPU is shared with it or not mapped at all. */
+static bool may_map(int descriptor, int protection, int flags, off_t offset)
+{
+    return descriptor < 0 || !akvam_is_kvm(descriptor) || offset < (off_t)KVM_DIRTY_LOG_PAGE_OFFSET * 4096
+        || ((flags & MAP_TYPE) != MAP_PRIVATE && (protection & PROT_EXEC) == 0);
+}
+
+/* The vCPUs of a VM show one ring of coalesced writes; each has a page of its own there, which it hides. */
+static void map_ring(void *address, size_t size, int protection, int flags, int descriptor, off_t offset)
+{
+    const off_t ring = (off_t)KVM_COALESCED_MMIO_PAGE_OFFSET * 4096;
+    if (descriptor < 0 || !akvam_is_kvm(descriptor) || offset > ring || (off_t)size - (ring - offset) < 4096 || (flags & MAP_TYPE) == MAP_PRIVATE)
+    {
+        return;
+    }
+
+    struct akvam_file *file = akvam_acquire(descriptor);
+    if (file != NULL && file->kind == AKVAM_FILE_VCPU && file->ring_file >= 0)
+    {
+        int error = errno;
+        (void)!REAL(mmap)((char *)address + (ring - offset), 4096, protection, MAP_SHARED | MAP_FIXED, file->ring_file, 0);
+        errno = error;
+    }
+
+    akvam_release(file);
+}
+
+#define DEFINE_MMAP(name)                                                                   \
+    EXPORT void *name(void *address, size_t size, int protection, int flags, int descriptor, off_t offset) \
+    {                                                                                       \
+        if (!may_map(descriptor, protection, flags, offset))                                \
+        {                                                                                   \
+            errno = EINVAL;                                                                 \
+            return MAP_FAILED;                                                              \
+        }                                                                                   \
+        void *result = REAL(name)(address, size, protection, flags, descriptor, offset);    \
+        if (result != MAP_FAILED)                                                           \
+        {                                                                                   \
+            map_ring(result, size, protection, flags, descriptor, offset);                  \
+        }                                                                                   \
+        return result;                                                                      \
+    }
+
+DEFINE_MMAP(mmap)
+DEFINE_MMAP(mmap64)
 
 /* Takes the descriptor out of the table, if it is this process's to do. */
 static struct akvam_file *forget(int descriptor)

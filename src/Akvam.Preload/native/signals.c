@@ -52,7 +52,7 @@ static bool is_kept(int signal)
     return (atomic_load(&owned[signal]) && akvam_owns_process()) || (signal == SIGSEGV && akvam_cpuid_faults());
 }
 
-static void kick(const struct akvam_kick *target)
+void akvam_kick(const struct akvam_kick *target)
 {
     if (target != NULL)
     {
@@ -75,7 +75,7 @@ static void defer(int signal, siginfo_t *info, ucontext_t *context)
         syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
     }
 
-    kick(akvam_thread.kick);
+    akvam_kick(akvam_thread.kick);
     errno = error;
 }
 
@@ -148,6 +148,11 @@ static void chain(int signal, siginfo_t *info, void *context)
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     if ((signal == SIGSEGV || signal == SIGBUS) && (akvam_copy_recover(context) || akvam_cpuid_recover(info, context)))
+    {
+        return;
+    }
+
+    if (signal == SIGSEGV && akvam_memory_recover(info, context))
     {
         return;
     }
@@ -375,7 +380,11 @@ void akvam_enter(void)
         thread->prepared = 1;
     }
 
-    thread->inside++;
+    if (thread->inside++ == 0)
+    {
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &thread->cancel_state);
+    }
+
     atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -398,6 +407,8 @@ void akvam_leave(void)
 
     thread->kick = NULL;
     atomic_signal_fence(memory_order_seq_cst);
+    pthread_setcancelstate(thread->cancel_state, NULL);
+    akvam_take_cancellation();
     if (thread->deferred != 0)
     {
         int error = errno;
@@ -417,10 +428,32 @@ void akvam_leave(void)
     }
 }
 
+/* True: the signal comes to our handler, which does for one that the client has no handler for what the kernel would have done. */
+static bool stand_in(int signal)
+{
+    sigset_t before;
+    struct sigaction current;
+    lock_table(&before);
+    bool done = REAL(sigaction)(signal, NULL, &current) == 0;
+    if (done && !is_ours(&current))
+    {
+        done = current.sa_handler == SIG_DFL && (current.sa_flags & SA_SIGINFO) == 0;
+        if (done)
+        {
+            struct sigaction ours = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+            client[signal] = current;
+            done = REAL(sigaction)(signal, &ours, NULL) == 0;
+        }
+    }
+
+    unlock_table(&before);
+    return done;
+}
+
 /*
  * KVM_SET_SIGNAL_MASK: the mask that holds during KVM_RUN. A signal that it lets through ends the run, and if the thread blocks it otherwise, is pending afterwards: it
- * is deferred as every other, and akvam_restore_mask puts the old mask back before akvam_leave looks. Signals without a handler would act at once, which those of the
- * kernel's KVM_RUN do not, so they stay blocked; one that is pending already ends the run before it starts.
+ * is deferred as every other, and akvam_restore_mask puts the old mask back before akvam_leave looks. One without a handler of the client's gets ours, because it would
+ * act at once otherwise; ignored ones stay blocked. One that is pending already ends the run before it starts.
  */
 int akvam_run_with_mask(struct akvam_file *file, sigset_t *before)
 {
@@ -443,9 +476,8 @@ int akvam_run_with_mask(struct akvam_file *file, sigset_t *before)
         }
         else if (sigismember(before, signal) == 1)
         {
-            struct sigaction current;
             ends |= sigismember(&pending, signal) == 1;
-            if (REAL(sigaction)(signal, NULL, &current) == 0 && is_ours(&current))
+            if (stand_in(signal))
             {
                 sigdelset(&set, signal);
             }

@@ -4,8 +4,8 @@ namespace Akvam;
 
 /// <summary>Writes of the guest that wait in a ring, for the client to look at when something else makes it. [KVM 4.116]</summary>
 /// <remarks>
-/// Any thread may call. KVM has one ring, which it shows in the mapping of every vCPU; ours is the one of the first vCPU, where QEMU looks for it.
-/// Valid because a vCPU takes its page away before that page goes.
+/// Any thread may call. KVM has one ring, which it shows in the mapping of every vCPU. Who maps those gives us that ring; otherwise it is the one of the first vCPU.
+/// Valid because a vCPU takes its page away before that page goes, and a ring of its own stays as long as the VM.
 /// </remarks>
 internal sealed unsafe class CoalescedWrites
 {
@@ -17,6 +17,15 @@ internal sealed unsafe class CoalescedWrites
     private readonly Lock _gate = new();
     private readonly List<RunPage> _pages = [];
     private kvm_coalesced_mmio_zone[] _zones = [];
+    private byte* _ring;
+
+    public void SetRing(nint ring)
+    {
+        lock (_gate)
+        {
+            _ring = (byte*)ring;
+        }
+    }
 
     public bool HasZones => Volatile.Read(ref _zones).Length != 0;
 
@@ -93,12 +102,13 @@ internal sealed unsafe class CoalescedWrites
     {
         lock (_gate)
         {
-            if (_pages.Count == 0)
+            byte* memory = _ring != null ? _ring : _pages.Count != 0 ? _pages[0].CoalescedRing : null;
+            if (memory == null)
             {
                 return false;
             }
 
-            var ring = (kvm_coalesced_mmio_ring*)_pages[0].CoalescedRing;
+            var ring = (kvm_coalesced_mmio_ring*)memory;
             uint last = ring->last;
             uint next = (last + 1) % s_entries;
             if (last >= s_entries || next == Volatile.Read(ref ring->first))

@@ -32,6 +32,9 @@ internal sealed unsafe partial class VcpuBus
             case KvmPara.MSR_KVM_SYSTEM_TIME_NEW:
                 value = _systemTimeMsr;
                 return MsrAccess.Done;
+            case KvmPara.MSR_KVM_STEAL_TIME when _vm.HasStealTime:
+                value = _stealTimeMsr;
+                return MsrAccess.Done;
             case KvmPara.MSR_KVM_WALL_CLOCK:
             case KvmPara.MSR_KVM_WALL_CLOCK_NEW:
                 value = _wallClockMsr;
@@ -59,6 +62,8 @@ internal sealed unsafe partial class VcpuBus
                 _systemTimeMsr = value;
                 UpdateClock();
                 return MsrAccess.Done;
+            case KvmPara.MSR_KVM_STEAL_TIME:
+                return SetStealTime(value) ? MsrAccess.Done : MsrAccess.Fault;
             case KvmPara.MSR_KVM_WALL_CLOCK:
             case KvmPara.MSR_KVM_WALL_CLOCK_NEW:
                 WriteWallClock(value);

@@ -14,6 +14,7 @@ internal sealed unsafe partial class VcpuBus
     public bool Hypercall(Processor processor)
     {
         CpuState* s = processor.State;
+        _vcpu.CountHypercall();
         bool wide = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64;
         ulong mask = wide ? ulong.MaxValue : uint.MaxValue;
         long result = s->Cpl != 0 ? -(long)Errno.EPERM : Call(s, s->Gpr[Register.Rax] & mask, wide);

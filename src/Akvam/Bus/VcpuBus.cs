@@ -141,6 +141,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
     {
         if (Lapic is { } lapic && HasControllerInterrupt)
         {
+            _vcpu.CountInterrupt();
             return _vcpu.TakeUserExtInt(out byte vector) ? vector : _vm.Irqchip?.AcknowledgeInterrupt(lapic) ?? lapic.AcknowledgeInterrupt();
         }
 

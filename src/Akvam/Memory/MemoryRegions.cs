@@ -25,6 +25,9 @@ internal sealed unsafe class MemoryRegions(PhysicalMemory memory)
     /// <summary>KVM_DIRTY_LOG_INITIALLY_SET: a log starts with every page dirty.</summary>
     public bool InitiallySet { get; set; }
 
+    /// <summary>Dirty pages go to rings, and bitmaps cannot be read.</summary>
+    public bool HasRings { get; set; }
+
     /// <summary>The lowest number that no slot of address space 0 has.</summary>
     public uint FreeSlot()
     {
@@ -84,6 +87,7 @@ internal sealed unsafe class MemoryRegions(PhysicalMemory memory)
     {
         lock (_gate)
         {
+            CheckNoRings();
             CheckSlot(slot);
             int words = DirtyWords(slot);
             if (bitmap.Length < words)
@@ -100,6 +104,7 @@ internal sealed unsafe class MemoryRegions(PhysicalMemory memory)
     {
         lock (_gate)
         {
+            CheckNoRings();
             CheckSlot(slot);
             if ((firstPage & 63) != 0)
             {
@@ -120,6 +125,14 @@ internal sealed unsafe class MemoryRegions(PhysicalMemory memory)
             }
 
             memory.ClearDirty(Space(slot), Id(slot), (int)(firstPage / 64), bitmap[..words]);
+        }
+    }
+
+    private void CheckNoRings()
+    {
+        if (HasRings)
+        {
+            throw new KvmException(Errno.ENXIO, "dirty pages are in rings");
         }
     }
 
@@ -207,7 +220,7 @@ internal sealed unsafe class MemoryRegions(PhysicalMemory memory)
 
         memory.SetSlot(
             space, id, region.guest_phys_addr, region.memory_size, (byte*)region.userspace_addr, (region.flags & KvmMemory.KVM_MEM_READONLY) != 0, log);
-        if (log && !keepLog && InitiallySet)
+        if (log && !keepLog && InitiallySet && !HasRings)
         {
             kept = AllPages(region.memory_size / 4096);
         }

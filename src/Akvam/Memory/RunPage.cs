@@ -15,12 +15,13 @@ internal sealed unsafe class RunPage
 
     private readonly byte[]? _array;
 
-    /// <param name="mapping">Page-aligned memory of <see cref="Size"/> bytes, or 0 to allocate it.</param>
-    public RunPage(nint mapping)
+    /// <param name="mapping">Page-aligned memory, or 0 to allocate it.</param>
+    /// <param name="size">Its bytes: <see cref="Size"/>, or all to the end of the dirty ring.</param>
+    public RunPage(nint mapping, int size = Size)
     {
         if (mapping == 0)
         {
-            _array = GC.AllocateArray<byte>(Size + PageSize, pinned: true);
+            _array = GC.AllocateArray<byte>(size + PageSize, pinned: true);
             nint start = (nint)Marshal.UnsafeAddrOfPinnedArrayElement(_array, 0);
             mapping = (start + PageSize - 1) & ~(PageSize - 1);
         }
@@ -37,6 +38,8 @@ internal sealed unsafe class RunPage
     public byte* CoalescedRing => Address + (KvmApi.KVM_COALESCED_MMIO_PAGE_OFFSET * PageSize);
 
     public const int PioDataOffset = (int)KvmApi.KVM_PIO_PAGE_OFFSET * PageSize;
+
+    public const int DirtyRingOffset = (int)KvmApi.KVM_DIRTY_LOG_PAGE_OFFSET * PageSize;
 
     public const int PioDataSize = PageSize;
 }

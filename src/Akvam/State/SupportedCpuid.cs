@@ -12,6 +12,8 @@ internal static class SupportedCpuid
     private const uint Features = 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE | 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE2 | 1u << KvmPara.KVM_FEATURE_NOP_IO_DELAY
         | 1u << KvmPara.KVM_FEATURE_PV_SEND_IPI | 1u << KvmPara.KVM_FEATURE_PV_SCHED_YIELD | 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE_STABLE_BIT;
 
+    private static uint HostFeatures => HostStealTime.IsAvailable ? 1u << KvmPara.KVM_FEATURE_STEAL_TIME : 0;
+
     public static kvm_cpuid_entry2[] Get()
     {
         CpuidEntry[] processor = CpuidModel.Supported();
@@ -31,7 +33,7 @@ internal static class SupportedCpuid
             ecx = BinaryPrimitives.ReadUInt32LittleEndian(signature[4..]),
             edx = BinaryPrimitives.ReadUInt32LittleEndian(signature[8..]),
         };
-        entries[^1] = new kvm_cpuid_entry2 { function = KvmPara.KVM_CPUID_FEATURES, eax = Features };
+        entries[^1] = new kvm_cpuid_entry2 { function = KvmPara.KVM_CPUID_FEATURES, eax = Features | HostFeatures };
         return entries;
     }
 

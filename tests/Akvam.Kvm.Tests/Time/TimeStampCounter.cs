@@ -29,6 +29,29 @@ public sealed class TimeStampCounter
         Assert.Equal(5_000_010u, guest.Vcpu.Run().Io.Value);
     }
 
+    /// <summary>Clients write the TSCs one after the other; values that were meant to be the same stay so, and a new vCPU joins.</summary>
+    [Fact]
+    public void ProcessorsThatAreSetAlikeAgree()
+    {
+        var clock = new ManualClock();
+        using var guest = new Guest(Reader, options: new VmOptions { Clock = clock });
+        using Vcpu other = guest.Vm.CreateVcpu(1);
+        guest.Vcpu.SetMsrs([new kvm_msr_entry { index = 0x10, data = 1ul << 40 }]);
+        clock.NowNs += 3_000_000;
+        other.SetMsrs([new kvm_msr_entry { index = 0x10, data = 1ul << 40 }]);
+        using Vcpu late = guest.Vm.CreateVcpu(2);
+        Guest.StartReal(other, Guest.CodeAddress);
+        Guest.StartReal(late, Guest.CodeAddress);
+        uint expected = guest.Vcpu.Run().Io.Value;
+        Assert.Equal(3_000_000u, expected);
+        Assert.Equal(expected, other.Run().Io.Value);
+        Assert.Equal(expected, late.Run().Io.Value);
+
+        // A second and more apart is another time.
+        other.SetMsrs([new kvm_msr_entry { index = 0x10, data = 5 }]);
+        Assert.Equal(5u, other.Run().Io.Value);
+    }
+
     [Fact]
     public void TwoProcessorsAgree()
     {

@@ -1,3 +1,7 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
 namespace Akvam.Tests.Preload;
 
 /// <summary>Unmodified KVM clients in C. Each checks itself and says on standard error what is wrong.</summary>
@@ -10,6 +14,9 @@ public sealed class ClientTests
     [InlineData("fork")]
     [InlineData("cpuid")]
     [InlineData("hostcpuid")]
+    [InlineData("memory")]
+    [InlineData("cancel")]
+    [InlineData("shared")]
     [InlineData("fuzz")]
     public void ClientIsContent(string name)
     {
@@ -44,5 +51,40 @@ public sealed class ClientTests
         (int exit, string output) = refused.Run(("AKVAM_TRACE", "/no/such/folder/file"));
         Assert.Equal(1, exit);
         Assert.Contains("akvam: /no/such/folder/file: the trace cannot be written", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SeveralClientsRunAtOnce()
+    {
+        using var client = new NativeClient("add");
+        Task<(int ExitCode, string Output)>[] runs = [Task.Run(() => client.Run()), Task.Run(() => client.Run()), Task.Run(() => client.Run())];
+        Assert.All(await Task.WhenAll(runs), run => Assert.Equal((0, ""), run));
+    }
+
+    /// <summary>No process, no file in the places for temporary ones.</summary>
+    [Fact]
+    public async Task AKilledClientLeavesNothingBehind()
+    {
+        using var client = new NativeClient("busy");
+        using Process process = client.Start();
+        Assert.Equal("running", await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken));
+        string id = process.Id.ToString(CultureInfo.InvariantCulture);
+        Assert.Empty(ChildrenOf(id));
+        process.Kill();
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(128 + 9, process.ExitCode);
+        var name = new Regex($"(^|[^0-9]){id}([^0-9]|$)");
+        Assert.DoesNotContain(Directory.EnumerateFileSystemEntries("/tmp").Concat(Directory.EnumerateFileSystemEntries("/dev/shm")), path => name.IsMatch(Path.GetFileName(path)));
+    }
+
+    private static List<string> ChildrenOf(string id)
+    {
+        var children = new List<string>();
+        foreach (string thread in Directory.EnumerateDirectories($"/proc/{id}/task"))
+        {
+            children.AddRange(File.ReadAllText(Path.Combine(thread, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        }
+
+        return children;
     }
 }

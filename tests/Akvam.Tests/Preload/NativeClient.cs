@@ -34,14 +34,19 @@ internal sealed class NativeClient : IDisposable
     }
 
     /// <summary>Runs the client. The text is what it said on both streams.</summary>
-    public (int ExitCode, string Output) Run(params (string Name, string Value)[] environment) => Execute(
-        Program,
-        [],
-        [.. environment,
-        ("LD_PRELOAD", Path.Combine(Library, "libakvam_preload.so")),
-        ("AKVAM_HOSTFXR", HostFxr()),
-        ("AKVAM_PRELOAD_ASSEMBLY", Path.Combine(Library, "Akvam.Preload.dll")),
-        ("DOTNET_EnableDiagnostics", "0")]);
+    public (int ExitCode, string Output) Run(params (string Name, string Value)[] environment) => Execute(Program, [], [.. environment, .. Environment()]);
+
+    /// <summary>Starts the client, with its standard output to be read.</summary>
+    public Process Start()
+    {
+        var start = new ProcessStartInfo(Program) { RedirectStandardOutput = true };
+        foreach ((string name, string value) in Environment())
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
+    }
 
     /// <summary>Runs any program. One that hangs is ended and fails the test.</summary>
     public static (int ExitCode, string Output) Execute(string program, IEnumerable<string> arguments, params (string Name, string Value)[] environment)
@@ -64,6 +69,14 @@ internal sealed class NativeClient : IDisposable
     }
 
     public void Dispose() => _directory.Delete(recursive: true);
+
+    private static (string Name, string Value)[] Environment() =>
+    [
+        ("LD_PRELOAD", Path.Combine(Library, "libakvam_preload.so")),
+        ("AKVAM_HOSTFXR", HostFxr()),
+        ("AKVAM_PRELOAD_ASSEMBLY", Path.Combine(Library, "Akvam.Preload.dll")),
+        ("DOTNET_EnableDiagnostics", "0"),
+    ];
 
     /// <summary>The host library of the runtime that runs the tests: DOTNET/shared/NAME/VERSION/ and DOTNET/host/fxr/VERSION/.</summary>
     private static string HostFxr()

@@ -27,6 +27,10 @@ static unsigned long random_request(uint64_t *state)
         KVM_KVMCLOCK_CTRL, KVM_SET_SIGNAL_MASK, KVM_GET_SUPPORTED_CPUID, KVM_GET_MSR_INDEX_LIST, KVM_CHECK_EXTENSION, KVM_GET_API_VERSION, KVM_GET_VCPU_MMAP_SIZE,
         KVM_IRQ_LINE, KVM_IRQ_LINE_STATUS, KVM_SIGNAL_MSI, KVM_SET_GSI_ROUTING, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2, KVM_SET_PIT2, KVM_CREATE_PIT2, KVM_GET_CLOCK,
         KVM_SET_CLOCK, KVM_GET_DIRTY_LOG, KVM_CLEAR_DIRTY_LOG, KVM_ENABLE_CAP, KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR, KVM_SET_BOOT_CPU_ID, KVM_REINJECT_CONTROL,
+        KVM_GET_SREGS2, KVM_SET_SREGS2, KVM_GET_XSAVE2, KVM_TRANSLATE, KVM_SET_VAPIC_ADDR, KVM_GET_STATS_FD, KVM_GET_DEVICE_ATTR, KVM_SET_DEVICE_ATTR, KVM_HAS_DEVICE_ATTR,
+        KVM_IOEVENTFD, KVM_IRQFD, KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO, KVM_X86_SET_MSR_FILTER, KVM_RESET_DIRTY_RINGS, KVM_SET_NR_MMU_PAGES,
+        KVM_GET_NR_MMU_PAGES, KVM_CREATE_IRQCHIP, KVM_CREATE_PIT, KVM_GET_EMULATED_CPUID, KVM_GET_MSR_FEATURE_INDEX_LIST, KVM_X86_GET_MCE_CAP_SUPPORTED,
+        KVM_TPR_ACCESS_REPORTING, KVM_GET_NESTED_STATE, KVM_SET_NESTED_STATE, KVM_CREATE_DEVICE, KVM_GET_SUPPORTED_HV_CPUID,
     };
     uint64_t r = next(state);
     unsigned long request = known[r % (sizeof known / sizeof known[0])];
@@ -53,10 +57,16 @@ static void *fuzz(void *seed)
 
         uintptr_t arguments[] = {(uintptr_t)area, (uintptr_t)area + r % 9, (uintptr_t)page + 4096 - (r >> 8) % 600, 0, r, r % 100, (uintptr_t)area};
         errno = 0;
-        int result = ioctl(files[(r >> 20) % 3], random_request(&state), arguments[(r >> 24) % 7]);
+        unsigned long request = random_request(&state);
+        int result = ioctl(files[(r >> 20) % 3], request, arguments[(r >> 24) % 7]);
+        if (result >= 0 && request == KVM_GET_STATS_FD)
+        {
+            CHECK(close(result) == 0);
+        }
+
         switch (result < 0 ? errno : 0)
         {
-            case 0: case EFAULT: case EINVAL: case ENOTTY: case E2BIG: case EEXIST: case ENXIO: case ENOENT: case EBUSY:
+            case 0: case EFAULT: case EINVAL: case ENOTTY: case E2BIG: case EEXIST: case ENXIO: case ENOENT: case EBUSY: case EBADF: case ENOSPC:
                 break;
             default:
                 fprintf(stderr, "errno %d: %s\n", errno, strerror(errno));

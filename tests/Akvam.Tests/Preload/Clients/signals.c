@@ -49,6 +49,13 @@ static void *send_later(void *target)
     return NULL;
 }
 
+static void *kill_later(void *target)
+{
+    usleep(30000);
+    CHECK(pthread_kill(*(pthread_t *)target, SIGUSR1) == 0);
+    return NULL;
+}
+
 int main(void)
 {
     m = make_machine(loop, sizeof loop, 0);
@@ -98,6 +105,16 @@ int main(void)
     CHECK(handled == 5);
     struct timespec now = {0};
     CHECK(sigtimedwait(&set, NULL, &now) == SIGALRM);
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+
+    /* So does one that nobody handles, which would end the process if it were delivered. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, &before) == 0);
+    CHECK(pthread_create(&sender, NULL, kill_later, &self) == 0);
+    REFUSED(EINTR, ioctl(m.vcpu, KVM_RUN, 0));
+    CHECK(pthread_join(sender, NULL) == 0 && sigtimedwait(&set, NULL, &now) == SIGUSR1);
+    CHECK(sigaction(SIGUSR1, NULL, &old) == 0 && old.sa_handler == SIG_DFL);
     CHECK(ioctl(m.vcpu, KVM_SET_SIGNAL_MASK, NULL) == 0 && pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     close_machine(&m);
 
