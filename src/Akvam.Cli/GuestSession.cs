@@ -65,6 +65,11 @@ internal sealed class GuestSession : IDisposable
         try
         {
             HandleSignals();
+            if (VmOptions.EngineNote is { } note)
+            {
+                Say($"akvam: {note}\n");
+            }
+
             _pc.Start();
             if (readable)
             {

@@ -7,6 +7,9 @@ namespace Akvam.Cpu;
 /// <remarks>Valid as long as the processor is not disposed.</remarks>
 public sealed unsafe partial class Processor
 {
+    /// <summary><see cref="TranslateAfter"/> unless it is set.</summary>
+    public const int DefaultTranslateAfter = 16;
+
     private TranslatorEngine? _translator;
 
     /// <summary>What executes guest code; may be changed while the processor stands still. A host that is not x86-64 has the interpreter only.</summary>
@@ -33,7 +36,7 @@ public sealed unsafe partial class Processor
     }
 
     /// <summary>How often the translator interprets a block before it translates it.</summary>
-    public int TranslateAfter { get; set; } = 16;
+    public int TranslateAfter { get; set; } = DefaultTranslateAfter;
 
     /// <summary>Which instructions host code left to the interpreter, and how often; empty with the interpreter as the engine.</summary>
     public TranslatorStatistics TranslatorStatistics => _translator?.Statistics ?? new TranslatorStatistics();

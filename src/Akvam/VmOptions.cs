@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Akvam.Cpu;
 using Akvam.Devices;
@@ -42,13 +43,25 @@ public sealed record VmOptions
     /// <summary>VMware's ports 5658h and 5659h are open to all guest programs. Without a wish, enable_vmware_backdoor=Y in AKVAM_PARAMETERS decides.</summary>
     public bool VmwareBackdoor { get; init; } = ModuleParameter("enable_vmware_backdoor") is "Y" or "y" or "1";
 
-    /// <summary>What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that the interpreter runs.</summary>
+    /// <summary>
+    /// What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that the interpreter runs, as it
+    /// does on every host that is not x86-64.
+    /// </summary>
     public EngineKind Engine { get; init; } =
-        Enum.TryParse(Environment.GetEnvironmentVariable("AKVAM_ENGINE"), ignoreCase: true, out EngineKind engine) ? engine : EngineKind.Interpreter;
+        EngineNames.FirstOrDefault(name => name.Equals(Environment.GetEnvironmentVariable("AKVAM_ENGINE"), StringComparison.OrdinalIgnoreCase)) is { } name
+            ? Enum.Parse<EngineKind>(name, ignoreCase: true) : EngineKind.Interpreter;
+
+    /// <summary>How often the translator interprets a piece of code before it translates it. Without a wish, AKVAM_TRANSLATE_AFTER decides: 0 makes it translate everything.</summary>
+    public int TranslateAfter { get; init; } =
+        int.TryParse(Environment.GetEnvironmentVariable("AKVAM_TRANSLATE_AFTER"), NumberStyles.None, CultureInfo.InvariantCulture, out int times) ? times : Processor.DefaultTranslateAfter;
 
     /// <summary>The names of the engines that run on this host; the one that runs without a wish comes first.</summary>
     public static IReadOnlyList<string> EngineNames { get; } =
         RuntimeInformation.ProcessArchitecture == Architecture.X64 ? ["interpreter", "translator"] : ["interpreter"];
+
+    /// <summary>What a person should know about the engines of this host, or null: both are there.</summary>
+    public static string? EngineNote { get; } = EngineNames.Count > 1 ? null
+        : $"this host is not x86-64 but {RuntimeInformation.ProcessArchitecture}: guest code is interpreted, which is several times slower than translating it";
 
     /// <summary>These options for a machine that does the same in every run with the same input: its time is <paramref name="time"/>, its random numbers are always the same.</summary>
     public VmOptions WithVirtualTime(VirtualTime time) => this with { Clock = time, Timers = time, WallClock = time, Random = new SeededRandomSource(1) };

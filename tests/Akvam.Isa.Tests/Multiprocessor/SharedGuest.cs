@@ -17,7 +17,7 @@ internal sealed unsafe class SharedGuest : IDisposable
         Assemble.Code64(Origin, write).CopyTo(M.Memory[(int)Origin..]);
         for (int n = 1; n < processors; n++)
         {
-            var p = new Processor(M.Processor.Group, new TestBus(), n);
+            var p = new Processor(M.Processor.Group, new TestBus(), n) { Engine = M.Processor.Engine, TranslateAfter = 0 };
             Copy(M.State, p.State);
             _more.Add(p);
         }

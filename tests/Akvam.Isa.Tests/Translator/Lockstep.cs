@@ -20,7 +20,7 @@ internal sealed unsafe class Lockstep : IDisposable
         }
     }
 
-    public TestMachine Reference { get; } = new();
+    public TestMachine Reference { get; } = new(engine: EngineKind.Interpreter);
 
     public TestMachine Translated { get; } = new(engine: EngineKind.Translator);
 

@@ -11,7 +11,7 @@ public sealed class EngineReports : IDisposable
     [Fact]
     public void TheReportNamesWhatHostCodeLeftToTheInterpreter()
     {
-        using Guest guest = RunLoop(new VmOptions().WithEngine("translator"));
+        using Guest guest = RunLoop(new VmOptions { TranslateAfter = 16 }.WithEngine("translator"));
         EngineReport report = guest.Vcpu.EngineReport;
         Assert.True(report.IsTranslator);
         Assert.Equal(guest.Vcpu.InstructionCount, report.Instructions);
@@ -31,7 +31,7 @@ public sealed class EngineReports : IDisposable
     [Fact]
     public void PerfFindsGeneratedCode()
     {
-        using (RunLoop(new VmOptions { PerfMap = true }.WithEngine("translator")))
+        using (RunLoop(new VmOptions { PerfMap = true, TranslateAfter = 16 }.WithEngine("translator")))
         {
         }
 
@@ -43,7 +43,7 @@ public sealed class EngineReports : IDisposable
     [Fact]
     public void TranslatedBlocksAreWrittenToAFile()
     {
-        using (RunLoop(new VmOptions { DumpBlocks = _folder }.WithEngine("translator")))
+        using (RunLoop(new VmOptions { DumpBlocks = _folder, TranslateAfter = 16 }.WithEngine("translator")))
         {
         }
 

@@ -27,7 +27,7 @@ internal sealed unsafe class SystemMachine : IDisposable
     {
         NativeMemory.Clear(_ram, Size);
         _group.Memory.SetSlot(0, 0, 0, Size, _ram, readOnly: false, logDirty: false);
-        Processor = new Processor(_group, Bus, 0);
+        Processor = new Processor(_group, Bus, 0) { Engine = TestEngine.Default, TranslateAfter = 0 };
         SetDescriptor(Code0, Segment(0, 0xFFFFF, 0x9B, 0xC));
         SetDescriptor(Data0, Segment(0, 0xFFFFF, 0x93, 0xC));
         SetDescriptor(Code3, Segment(0, 0xFFFFF, 0xFB, 0xC));
