@@ -30,6 +30,16 @@ public static unsafe class Mem
     public static TlbEntry* Entry(CpuState* s, ulong linear) =>
         (TlbEntry*)((byte*)s + CpuState.DtlbOffset + (((linear >> 12) ^ (linear >> (12 + DtlbBits))) & (DtlbEntries - 1)) * (ulong)sizeof(TlbEntry));
 
+    /// <summary>
+    /// True when a page and the one before it (around the end of memory: the last one) fold to the same entry, as happens every 32 GiB. The search takes the entry of
+    /// an access's first byte and the page of its last, so that such a page must never be in the TLB.
+    /// </summary>
+    public static bool SharesEntryWithPageBefore(ulong linear)
+    {
+        ulong page = linear >> 12, before = (linear - 4096) >> 12;
+        return (((page ^ (page >> DtlbBits)) ^ (before ^ (before >> DtlbBits))) & (DtlbEntries - 1)) == 0;
+    }
+
     /// <summary>Loads the memory operand.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Load<T>(CpuState* s, Insn* i, out T value)

@@ -239,6 +239,12 @@ internal static unsafe class SlowAccess
             }
         }
 
+        if (Mem.SharesEntryWithPageBefore(linear))
+        {
+            // An access from one to the other would find this page and touch what the host has before it.
+            return;
+        }
+
         e->Read = page;
         e->Write = write;
         e->Tracked = tracked;

@@ -14,8 +14,9 @@ internal sealed unsafe class SmmMachine : IDisposable, ITraceSink
     public const ulong SmramStart = 0x30000, SmramSize = 0x20000, Rip = 0x1000;
     private readonly byte* _smram;
 
-    public SmmMachine(GuestMode mode = GuestMode.Real, bool longMap = true)
+    public SmmMachine(GuestMode mode = GuestMode.Real, bool longMap = true, EngineKind engine = EngineKind.Interpreter)
     {
+        Inner = new TestMachine(engine: engine);
         _smram = (byte*)NativeMemory.AlignedAlloc((nuint)SmramSize, 4096);
         Smram.Clear();
         Inner.Processor.Group.Memory.SetSlot(1, 1, 0, SmramStart, Inner.Ram, false, false);
@@ -34,7 +35,7 @@ internal sealed unsafe class SmmMachine : IDisposable, ITraceSink
         Inner.Processor.Trace = this;
     }
 
-    public TestMachine Inner { get; } = new();
+    public TestMachine Inner { get; }
 
     public CpuState* S => Inner.State;
 
