@@ -16,6 +16,9 @@ public sealed partial class Processor
     /// <summary>The guest is offered MONITOR and MWAIT: by CPUID as it was set, or by IA32_MISC_ENABLE where that decides.</summary>
     internal bool OffersMwait => (Quirks & ProcessorQuirks.MiscEnableNoMwait) != 0 ? Cpuid.Allows(Feature.Monitor) : (Msrs.MiscEnable & MsrFile.MiscEnableMwait) != 0;
 
+    /// <summary>The guest's debug registers, which MOV means, while a debugger outside uses the processor's; null: they are the guest's.</summary>
+    public Events.DebugRegisters? GuestDebugRegisters { get; set; }
+
     /// <summary>An SMI found no memory at SMRAM: nothing can be executed any more.</summary>
     public bool IsDead { get; internal set; }
 

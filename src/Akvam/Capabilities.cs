@@ -36,7 +36,8 @@ internal static class Capabilities
             or KvmCap.KVM_CAP_SYS_ATTRIBUTES => 1,
 
         KvmCap.KVM_CAP_BINARY_STATS_FD => 1,
-        KvmCap.KVM_CAP_MMU_SHADOW_CACHE_CONTROL or KvmCap.KVM_CAP_MSR_PLATFORM_INFO or KvmCap.KVM_CAP_ENFORCE_PV_FEATURE_CPUID or KvmCap.KVM_CAP_DISABLE_QUIRKS => 1,
+        KvmCap.KVM_CAP_MMU_SHADOW_CACHE_CONTROL or KvmCap.KVM_CAP_MSR_PLATFORM_INFO or KvmCap.KVM_CAP_ENFORCE_PV_FEATURE_CPUID or KvmCap.KVM_CAP_DISABLE_QUIRKS
+            or KvmCap.KVM_CAP_EXIT_ON_EMULATION_FAILURE => 1,
         KvmCap.KVM_CAP_DISABLE_QUIRKS2 => (int)Vm.KnownQuirks,
 
         // Running

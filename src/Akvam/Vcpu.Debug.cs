@@ -1,5 +1,6 @@
 using Akvam.Abi;
 using Akvam.Cpu;
+using Akvam.Cpu.Events;
 using Akvam.Cpu.State;
 
 namespace Akvam;
@@ -13,6 +14,7 @@ public sealed unsafe partial class Vcpu
         | KvmState.KVM_GUESTDBG_INJECT_DB | KvmState.KVM_GUESTDBG_INJECT_BP | KvmState.KVM_GUESTDBG_BLOCKIRQ;
 
     private kvm_guest_debug _debug;
+    private DebugRegisters? _debugRegisters;
 
     private bool SingleSteps => (_debug.control & (KvmState.KVM_GUESTDBG_ENABLE | KvmState.KVM_GUESTDBG_SINGLESTEP)) == (KvmState.KVM_GUESTDBG_ENABLE | KvmState.KVM_GUESTDBG_SINGLESTEP);
 
@@ -101,27 +103,18 @@ public sealed unsafe partial class Vcpu
             return _processor.Run(limit);
         }
 
-        kvm_debugregs guest = GetDebugregs();
-        ulong dr6 = s->Dr6;
-        for (int i = 0; i < 4; i++)
-        {
-            ControlRegisters.SetDr(s, i, _debug.arch.debugreg[i]);
-        }
-
-        ControlRegisters.TrySetDr7(s, _debug.arch.debugreg[7] & uint.MaxValue);
+        DebugRegisters guest = _debugRegisters ??= new DebugRegisters();
+        guest.Set(_debug.arch.debugreg, _debug.arch.debugreg[7]);
+        guest.Exchange(s);
+        _processor.GuestDebugRegisters = guest;
         try
         {
             return _processor.Run(limit);
         }
         finally
         {
-            for (int i = 0; i < 4; i++)
-            {
-                ControlRegisters.SetDr(s, i, guest.db[i]);
-            }
-
-            ControlRegisters.TrySetDr7(s, guest.dr7);
-            s->Dr6 = dr6;
+            _processor.GuestDebugRegisters = null;
+            guest.Exchange(s);
         }
     }
 

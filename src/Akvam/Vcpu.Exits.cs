@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Akvam.Abi;
 using Akvam.Cpu;
+using Akvam.Cpu.State;
 
 namespace Akvam;
 
@@ -83,6 +84,23 @@ public sealed unsafe partial class Vcpu
         }
 
         pending.Complete(failed);
+    }
+
+    /// <summary>The next instruction is where there is no memory, so there are no bytes to show. [KVM 7.24]</summary>
+    private static uint ReportEmulationFailure(kvm_run* run)
+    {
+        run->emulation_failure = default;
+        run->emulation_failure.suberror = KvmExit.KVM_INTERNAL_ERROR_EMULATION;
+        run->emulation_failure.ndata = 1;
+        return KvmExit.KVM_EXIT_INTERNAL_ERROR;
+    }
+
+    private void RaiseUndefined(CpuState* s)
+    {
+        _processor.InjectedException = new FaultRecord { Vector = Cpu.State.Vector.UD };
+        _exceptionIsPending = true;
+        _exceptionHasPayload = false;
+        Changed(s);
     }
 
     /// <summary>Something that Akvam cannot execute; the guest's state is that before it. [KVM 5 KVM_EXIT_INTERNAL_ERROR]</summary>

@@ -164,8 +164,12 @@ public sealed unsafe partial class Vcpu
                     return ReportDebug(s, run);
                 case RunResult.NoSmram:
                     return ReportInternalError(run, KvmExit.KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+                case RunResult.NoCode when s->Cpl != 0 && !_vm.ExitsOnEmulationFailure:
+                    // A program must not be able to end the whole machine.
+                    RaiseUndefined(s);
+                    break;
                 default:
-                    return ReportInternalError(run, KvmExit.KVM_INTERNAL_ERROR_EMULATION);
+                    return ReportEmulationFailure(run);
             }
         }
     }

@@ -25,6 +25,9 @@ public sealed partial class Vm
     /// <summary>KVM_CAP_X86_TRIPLE_FAULT_EVENT is enabled.</summary>
     internal bool ReportsTripleFault { get; private set; }
 
+    /// <summary>KVM_CAP_EXIT_ON_EMULATION_FAILURE is enabled: what cannot be executed is an exit at any CPL.</summary>
+    internal bool ExitsOnEmulationFailure { get; private set; }
+
     /// <summary>KVM_CAP_MSR_PLATFORM_INFO is not disabled.</summary>
     internal bool GuestReadsPlatformInfo { get; private set; } = true;
 
@@ -190,6 +193,9 @@ public sealed partial class Vm
                     break;
                 case KvmCap.KVM_CAP_DIRTY_LOG_RING or KvmCap.KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
                     EnableDirtyRing(argument);
+                    break;
+                case KvmCap.KVM_CAP_EXIT_ON_EMULATION_FAILURE when argument <= 1:
+                    ExitsOnEmulationFailure = argument != 0;
                     break;
                 case KvmCap.KVM_CAP_MAX_VCPU_ID:
                     LimitVcpuIds(argument);

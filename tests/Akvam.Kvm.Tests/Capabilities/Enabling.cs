@@ -51,6 +51,26 @@ public sealed class Enabling
         Assert.Equal(1, vcpu.SetMsrs(clock));
     }
 
+    /// <summary>Code where there is no memory: of a program it is #UD (here without a handler), unless the client wants to know of it.</summary>
+    [Theory]
+    [InlineData(0, 0ul, KvmExit.KVM_EXIT_INTERNAL_ERROR)]
+    [InlineData(3, 0ul, KvmExit.KVM_EXIT_SHUTDOWN)]
+    [InlineData(3, 1ul, KvmExit.KVM_EXIT_INTERNAL_ERROR)]
+    public void WhatCannotBeExecuted(int cpl, ulong enabled, uint expected)
+    {
+        using var guest = new Guest([0xF4]);
+        guest.Vm.EnableCap(Cap(KvmCap.KVM_CAP_EXIT_ON_EMULATION_FAILURE, enabled));
+        guest.Vcpu.SetSregs(LongMode.Sregs(guest, cpl));
+        guest.Vcpu.SetRegs(new kvm_regs { rip = 0x2_0000, rsp = 0x8000, rflags = 2 });
+        VcpuExit exit = guest.Vcpu.Run();
+        Assert.Equal(expected, exit.Reason);
+        if (expected == KvmExit.KVM_EXIT_INTERNAL_ERROR)
+        {
+            Assert.Equal(KvmExit.KVM_INTERNAL_ERROR_EMULATION, exit.InternalError.suberror);
+            Assert.Equal(0x2_0000ul, guest.Vcpu.GetRegs().rip);
+        }
+    }
+
     [Fact]
     public void TheVcpuRefusesTheVmsCapabilities()
     {

@@ -59,6 +59,24 @@ public sealed class GuestDebugging
     }
 
     [Fact]
+    public void WhileTheClientHasBreakpointsTheGuestFindsItsOwnRegisters()
+    {
+        // mov eax, 1234h; mov dr0, eax; mov ebx, dr0; mov ecx, dr7; hlt
+        using var guest = new Guest([0x66, 0xB8, 0x34, 0x12, 0x00, 0x00, 0x0F, 0x23, 0xC0, 0x0F, 0x21, 0xC3, 0x0F, 0x21, 0xF9, 0xF4]);
+        var debug = new kvm_guest_debug { control = KvmState.KVM_GUESTDBG_ENABLE | KvmState.KVM_GUESTDBG_USE_HW_BP };
+        debug.arch.debugreg[0] = 0x100F;
+        debug.arch.debugreg[7] = 0x401;
+        guest.Vcpu.SetGuestDebug(debug);
+        VcpuExit exit = guest.Vcpu.Run();
+        Assert.Equal(KvmExit.KVM_EXIT_DEBUG, exit.Reason);
+        Assert.Equal(0x100Ful, exit.Debug.pc);
+        kvm_regs regs = guest.Vcpu.GetRegs();
+        Assert.Equal((0x1234ul, 0x400ul), (regs.rbx, regs.rcx));
+        Assert.Equal(0x1234ul, guest.Vcpu.GetDebugregs().db[0]);
+        Assert.Equal(0x400ul, guest.Vcpu.GetDebugregs().dr7);
+    }
+
+    [Fact]
     public void UnknownControlBitsAreRefused()
     {
         using var guest = new Guest(Code);

@@ -95,6 +95,26 @@ internal static unsafe class ControlMoves
     private static Flow FromDr<T>(CpuState* s, Insn* i)
         where T : unmanaged
     {
+        DebugRegisters? guest = Processor.Of(s).GuestDebugRegisters;
+        guest?.Exchange(s);
+        Flow flow = GetDr<T>(s, i);
+        guest?.Exchange(s);
+        return flow;
+    }
+
+    private static Flow ToDr<T>(CpuState* s, Insn* i)
+        where T : unmanaged
+    {
+        DebugRegisters? guest = Processor.Of(s).GuestDebugRegisters;
+        guest?.Exchange(s);
+        Flow flow = SetDr<T>(s, i);
+        guest?.Exchange(s);
+        return flow;
+    }
+
+    private static Flow GetDr<T>(CpuState* s, Insn* i)
+        where T : unmanaged
+    {
         if (DebugRegister(s, i->R1) is not { } number)
         {
             return Flow.Abort;
@@ -110,7 +130,7 @@ internal static unsafe class ControlMoves
         return Flow.Next;
     }
 
-    private static Flow ToDr<T>(CpuState* s, Insn* i)
+    private static Flow SetDr<T>(CpuState* s, Insn* i)
         where T : unmanaged
     {
         if (DebugRegister(s, i->R0) is not { } number)
@@ -130,7 +150,7 @@ internal static unsafe class ControlMoves
                 ok = ControlRegisters.TrySetDr7(s, value);
                 break;
             default:
-                s->Dr[number] = value;
+                ControlRegisters.SetDr(s, number, value);
                 break;
         }
 
