@@ -52,7 +52,7 @@ alive()
 # wait_for NAME SECONDS PATTERN [FILE]: until a line of the serial console (or FILE) matches; QEMU may end, but then it must be there.
 wait_for()
 {
-    local name=$1 tenths=$(($2 * 10)) pattern=$3 file=${4:-$1.serial}
+    local name=$1 tenths=$(($2 * 10 * patience)) pattern=$3 file=${4:-$1.serial}
     while ! grep -aqE -- "$pattern" "$file" 2> /dev/null; do
         if ! alive "$name"; then
             grep -aqE -- "$pattern" "$file" 2> /dev/null && return
@@ -67,7 +67,7 @@ wait_for()
 # wait_end NAME SECONDS [CODE]: until QEMU has ended by itself, with an exit code.
 wait_end()
 {
-    local tenths=$(($2 * 10)) code=0
+    local tenths=$(($2 * 10 * patience)) code=0
     while alive "$1"; do
         [ "$tenths" -gt 0 ] || give_up "$1 does not end"
         tenths=$((tenths - 1))
@@ -81,7 +81,7 @@ wait_end()
 # ask NAME COMMAND [ARGUMENTS]: a QMP command, its arguments as JSON; the answer is in $answer.
 ask()
 {
-    local name=$1 id=$((asked_of[$1] + 1)) tenths=1200
+    local name=$1 id=$((asked_of[$1] + 1)) tenths=$((1200 * patience))
     asked_of[$name]=$id
     echo "{\"execute\": \"$2\", \"arguments\": ${3:-{\}}, \"id\": \"q$id\"}" >&"${input_of[$name]}"
     until answer=$(grep -a "\"id\": \"q$id\"" "$name.monitor"); do

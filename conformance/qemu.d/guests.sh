@@ -70,10 +70,7 @@ make_firmware()
 update_lists()
 {
     apt-cache show busybox-static > /dev/null 2>&1 && return
-    { [ "$(id -u)" -eq 0 ] && apt-get -qq update; } || sudo -n apt-get -qq update || {
-        echo "conformance/qemu: there are no package lists here, and they cannot be read." >&2
-        exit 77
-    }
+    { [ "$(id -u)" -eq 0 ] && apt-get -qq update; } || sudo -n apt-get -qq update || cannot_run "there are no package lists here, and they cannot be read."
 }
 
 # unpack FOLDER PACKAGE
@@ -81,10 +78,7 @@ unpack()
 {
     update_lists
     mkdir -p "$1" "$guests/packages"
-    (cd "$guests/packages" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$2") || {
-        echo "conformance/qemu: the package $2 cannot be had." >&2
-        exit 77
-    }
+    (cd "$guests/packages" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$2") || cannot_run "the package $2 cannot be had."
     dpkg-deb -x "$guests/packages/$2"_*.deb "$1"
     rm -f "$guests/packages/$2"_*.deb
 }

@@ -24,3 +24,4 @@ scenario seabios-pc 60 seabios pc -- "SeaBIOS on pc looks through all boot devic
 scenario seabios-q35 60 seabios q35 -- "the same on q35"
 scenario ovmf-pc 120 ovmf pc OVMF_CODE_4M.fd OVMF_VARS_4M.fd -- "OVMF reaches its shell on pc"
 scenario ovmf-q35 120 ovmf q35 OVMF_CODE_4M.fd OVMF_VARS_4M.fd -smp 2 -- "the same on q35 with two processors"
+quick seabios-q35

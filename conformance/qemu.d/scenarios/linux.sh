@@ -60,3 +60,4 @@ for mode in on split off; do
     scenario "irqchip-$mode-1" 120 irqchip "$mode" pc 1 -- "interrupt controllers in the kernel: $mode"
     scenario "irqchip-$mode-2" 120 irqchip "$mode" q35 2 -- "the same with two processors"
 done
+quick linux-microvm-1

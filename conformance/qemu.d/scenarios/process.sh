@@ -9,7 +9,7 @@ sandbox()
 # A daemon is a child of the process that was started; it opens /dev/kvm.
 daemon()
 {
-    local launcher=() pid tenths=900
+    local launcher=() pid tenths=$((900 * patience))
     [ "$accel" != kvm ] || launcher=("$here/../akvam" exec --)
     "${launcher[@]}" "$qemu" -accel "$accel" -machine q35 -m 256 -nodefaults -no-user-config -display none -no-reboot -serial "file:$dir/linux.serial" \
         -kernel "$guests/cloud.kernel" -initrd "$guests/cloud.initrd" -append "console=ttyS0 quiet panic=-1 job=check" \

@@ -17,6 +17,7 @@ public sealed class ClientTests
     [InlineData("memory")]
     [InlineData("cancel")]
     [InlineData("shared")]
+    [InlineData("twovms")]
     [InlineData("fuzz")]
     public void ClientIsContent(string name)
     {
