@@ -39,8 +39,9 @@ net()
     # What the guest sends is answered with its sum.
     printf '#!/bin/sh\nsha256sum | cut -d " " -f 1\n' > answer
     chmod 755 answer
+    local server=10.0.2.100
     start_linux linux cloud "job=net modules=$3" -machine "$1" -smp "$2" -device "$4,netdev=net" \
-        -netdev "user,id=net,restrict=on,tftp=$dir/tftp,bootfile=file,guestfwd=tcp:10.0.2.100:7000-cmd:cat $dir/tcp,guestfwd=tcp:10.0.2.100:7001-cmd:$dir/answer"
+        -netdev "user,id=net,restrict=on,tftp=$dir/tftp,bootfile=file,guestfwd=tcp:$server:7000-cmd:cat $dir/tcp,guestfwd=tcp:$server:7001-cmd:$dir/answer"
     wait_end linux 110
     wait_for_done
     same "the file by TFTP" "$(reported linux tftp)" "$(hash_of tftp/file)"
