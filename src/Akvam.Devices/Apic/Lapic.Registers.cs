@@ -92,6 +92,11 @@ public sealed partial class Lapic
             next |= LvtBits.Masked;
         }
 
+        if (register == LapicRegister.LvtTimer)
+        {
+            _timer.Settle();
+        }
+
         // Another thread may set the remote IRR bit meanwhile; an entry that is no longer level-triggered forgets it.
         uint old = Get(register);
         while (true)

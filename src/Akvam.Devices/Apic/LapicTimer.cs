@@ -77,6 +77,15 @@ internal sealed class LapicTimer : IDisposable
 
     public void Dispose() => _timer.Dispose();
 
+    /// <summary>Ends a count that has run out, though the host has not called yet: before the mode changes under it.</summary>
+    public void Settle()
+    {
+        if (Volatile.Read(ref _armed))
+        {
+            OnDue();
+        }
+    }
+
     /// <summary>Takes the mode bits of a new timer LVT.</summary>
     /// <returns>True if the mode change disarmed the timer and cleared the initial count.</returns>
     public bool SetMode(uint lvt)
@@ -278,7 +287,7 @@ internal sealed class LapicTimer : IDisposable
         return (uint)Math.Min((left + CycleNs - 1) / CycleNs, _initialCount);
     }
 
-    /// <summary>On the timer thread. May be late, or early for a deadline that has moved since.</summary>
+    /// <summary>On the timer thread, or from <see cref="Settle"/>. May be late, or early for a deadline that has moved since.</summary>
     private void OnDue()
     {
         lock (_gate)

@@ -23,6 +23,7 @@ static const struct { const char *path, *value; } parameters[] =
     {SYSFS "/parameters/force_emulation_prefix", "0\n"},
     {SYSFS "/parameters/enable_vmware_backdoor", "N\n"},
     {SYSFS "/parameters/enable_pmu", "N\n"},
+    {SYSFS "_intel/parameters/allow_smaller_maxphyaddr", "Y\n"},
     {SYSFS "_amd/parameters/nested", "0\n"},
     {SYSFS "_amd/parameters/sev", "N\n"},
     {SYSFS "_amd/parameters/sev_es", "N\n"},

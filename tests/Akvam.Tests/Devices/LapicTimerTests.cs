@@ -255,6 +255,19 @@ public sealed class LapicTimerTests
         Assert.Equal(0x30u, Lapic.ReadXApic(LapicRegister.LvtTimer));
     }
 
+    [Theory]
+    [InlineData(0x30u, 0x2_0030u, 0u)] // one-shot to periodic: it has ended
+    [InlineData(0x2_0030u, 0x30u, 200_000u)] // periodic to one-shot: the second period runs
+    public void A_count_that_ran_out_ends_in_the_mode_it_had_even_if_the_host_is_late(uint before, uint after, uint left)
+    {
+        Start(before, 500_000);
+        _rig.Time.AdvanceSilently(1_600_000);
+        Lapic.WriteXApic(LapicRegister.LvtTimer, after);
+        Assert.Equal(left, Current);
+        Take();
+        Assert.False(Lapic.HasInterrupt);
+    }
+
     private uint Current => Lapic.ReadXApic(LapicRegister.CurrentCount);
 
     private void Start(uint lvt, uint count)

@@ -43,6 +43,9 @@ internal sealed class ManualTime : IClock, ITimerHost
         Advance(0);
     }
 
+    /// <summary>Moves time on without any callback, until the next call.</summary>
+    public void AdvanceSilently(ulong ns) => NowNs += ns;
+
     private sealed class Timer(ManualTime time, Action onDue) : IDeviceTimer
     {
         public Action OnDue => onDue;
