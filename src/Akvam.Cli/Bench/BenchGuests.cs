@@ -14,6 +14,9 @@ internal sealed class BenchGuests
     /// <summary>All of them, in the order of the report.</summary>
     public static IReadOnlyList<string> All { get; } = ["int", "mem", "fp", "call", "loop", "mmu", "sys", "io", "smc", "smi"];
 
+    /// <summary>Where the built files are.</summary>
+    public string Folder => _folder;
+
     /// <summary>Builds all guests and native twins.</summary>
     /// <param name="output">Where to; null for the place below the working tree's build output.</param>
     /// <exception cref="MachineException">The sources or the tools are missing, or the build fails.</exception>

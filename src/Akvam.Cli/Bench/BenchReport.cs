@@ -19,7 +19,8 @@ internal sealed class BenchReport
     public IReadOnlyList<string> Failures => _failures;
 
     /// <summary>The unit of a phase's figures.</summary>
-    public static string Unit(string phase) => Instructions(phase) is null ? "operation" : "instruction";
+    public static string Unit(string phase) =>
+        phase is LinuxRun.BootPhase or LinuxRun.MemoryPhase ? "boot" : Instructions(phase) is null ? "operation" : "instruction";
 
     /// <summary>Adds one run.</summary>
     public void Add(string engine, string guest, int round, AkbRecorder run, string? failure)
@@ -36,7 +37,7 @@ internal sealed class BenchReport
 
         if (failure is not null)
         {
-            _failures.Add($"{engine}: {guest}: {failure}");
+            Fail($"{engine}: {guest}: {failure}");
         }
     }
 
@@ -52,24 +53,14 @@ internal sealed class BenchReport
     /// <summary>Nanoseconds per unit of each round; empty where the engine did not run the phase.</summary>
     public IReadOnlyCollection<double> Samples(string phase, string engine) => _samples.TryGetValue((phase, engine), out var rounds) ? rounds.Values : [];
 
-    /// <summary>The median of the rounds in nanoseconds per unit, or null.</summary>
-    public double? Median(string phase, string engine) => MedianOf(Samples(phase, engine));
+    /// <summary>The lowest of the rounds, which other load on the machine disturbed least, or null: nanoseconds per unit, or bytes.</summary>
+    public double? Best(string phase, string engine) => Samples(phase, engine) is { Count: > 0 } samples ? samples.Min() : null;
 
-    /// <summary>The ratios of the rounds in which both engines ran, which a slow moment of the machine disturbs least, in order of size.</summary>
-    public IReadOnlyList<double> Ratios(string phase, string engine, string other) =>
-        _samples.TryGetValue((phase, engine), out var mine) && _samples.TryGetValue((phase, other), out var theirs)
-            ? [.. mine.Where(s => theirs.TryGetValue(s.Key, out double t) && t > 0).Select(s => s.Value / theirs[s.Key]).Order()]
-            : [];
+    /// <summary>Adds a figure of a phase that the guest does not report itself.</summary>
+    public void AddSample(string engine, string phase, int round, double value) => RoundsOf(phase, engine)[round] = value;
 
-    /// <summary>The middle one of some numbers, or the mean of the two in the middle.</summary>
-    public static double? MedianOf(IReadOnlyCollection<double> numbers)
-    {
-        double[] sorted = [.. numbers.Order()];
-        int middle = sorted.Length / 2;
-        return sorted.Length == 0 ? null
-            : sorted.Length % 2 == 1 ? sorted[middle]
-            : (sorted[middle - 1] + sorted[middle]) / 2;
-    }
+    /// <summary>Adds a failure.</summary>
+    public void Fail(string text) => _failures.Add(text);
 
     /// <summary>Guest instructions in one operation of the phases whose loops are written by hand; see loops.S.</summary>
     private static int? Instructions(string phase) => phase switch
@@ -84,11 +75,7 @@ internal sealed class BenchReport
 
     private void AddPhase(string engine, int round, PhaseResult phase)
     {
-        if (!_phases.Contains(phase.Phase))
-        {
-            _phases.Add(phase.Phase);
-        }
-
+        SortedDictionary<int, double> rounds = RoundsOf(phase.Phase, engine);
         CompareSum(engine, phase);
         if (phase.Time is not { } time)
         {
@@ -96,12 +83,22 @@ internal sealed class BenchReport
             return;
         }
 
-        if (!_samples.TryGetValue((phase.Phase, engine), out SortedDictionary<int, double>? rounds))
+        rounds[round] = time.TotalNanoseconds / phase.Count / (Instructions(phase.Phase) ?? 1);
+    }
+
+    private SortedDictionary<int, double> RoundsOf(string phase, string engine)
+    {
+        if (!_phases.Contains(phase))
         {
-            _samples[(phase.Phase, engine)] = rounds = [];
+            _phases.Add(phase);
         }
 
-        rounds[round] = time.TotalNanoseconds / phase.Count / (Instructions(phase.Phase) ?? 1);
+        if (!_samples.TryGetValue((phase, engine), out SortedDictionary<int, double>? rounds))
+        {
+            _samples[(phase, engine)] = rounds = [];
+        }
+
+        return rounds;
     }
 
     private void CompareSum(string engine, PhaseResult phase)

@@ -25,9 +25,9 @@ internal static class BenchTable
             console.Profile.Width = WidthOfFiles;
         }
 
-        string subject = engines.Contains("akvam") ? "akvam" : engines[0];
+        string subject = engines.Contains("translator") ? "translator" : engines[0];
         string[] others = [.. engines.Where(e => e != subject)];
-        Table table = new Table().Border(TableBorder.Rounded).AddColumn("phase").AddColumn("CPU time per");
+        Table table = new Table().Border(TableBorder.Rounded).AddColumn("phase").AddColumn("per");
         foreach (string heading in engines.Concat(others.Select(o => $"{subject} / {o}")))
         {
             table.AddColumn(new TableColumn(Markup.Escape(heading)).RightAligned());
@@ -35,12 +35,13 @@ internal static class BenchTable
 
         foreach (string phase in report.Phases)
         {
-            IEnumerable<string> times = engines.Select(e => Time(report.Median(phase, e)));
-            IEnumerable<string> ratios = others.Select(o => Ratio(report.Ratios(phase, subject, o)));
+            IEnumerable<string> times = engines.Select(e => Value(phase, report.Best(phase, e)));
+            IEnumerable<string> ratios = others.Select(o => Ratio(report.Best(phase, subject) / report.Best(phase, o)));
             table.AddRow([.. times.Concat(ratios).Prepend(BenchReport.Unit(phase)).Prepend(phase).Select(Markup.Escape)]);
         }
 
         console.Write(table);
+        BenchSummary.Write(report, console);
         foreach (string note in report.Notes)
         {
             console.MarkupLine($"[dim]note[/]: {Markup.Escape(note)}");
@@ -70,13 +71,11 @@ internal static class BenchTable
         return $"{Digits(number)} {unit}";
     }
 
-    /// <summary>The median of sorted ratios, and their range where there are several.</summary>
-    public static string Ratio(IReadOnlyList<double> ratios) => ratios.Count switch
-    {
-        0 => "–",
-        1 => Digits(ratios[0]),
-        _ => $"{Digits(BenchReport.MedianOf(ratios)!.Value)} ({Digits(ratios[0])} to {Digits(ratios[^1])})",
-    };
+    /// <summary>The figure of a phase with its unit: a time, or memory.</summary>
+    public static string Value(string phase, double? value) =>
+        phase == LinuxRun.MemoryPhase && value is { } bytes ? $"{Digits(bytes / (1 << 20))} MiB" : Time(value);
+
+    private static string Ratio(double? ratio) => ratio is { } value ? Digits(value) : "–";
 
     private static string Digits(double number) =>
         number.ToString(number < 10 ? "0.00" : number < 100 ? "0.0" : "0", CultureInfo.InvariantCulture);

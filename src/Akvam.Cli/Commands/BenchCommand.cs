@@ -15,7 +15,7 @@ internal static class BenchCommand
     public static Command Create()
     {
         Option<string[]> engines = List("--engines", "NAMES", "Engines to compare", BenchEngine.Names);
-        Option<string[]> guests = List("--guests", "NAMES", "Guests to run", BenchGuests.All);
+        Option<string[]> guests = List("--guests", "NAMES", "Guests to run", [.. BenchGuests.All, LinuxRun.Guest]);
         Option<int> rounds = MachineOptions.Number("--rounds", "N", "How often each engine runs each guest, in turn.", NormalRounds, 1, MaximumRounds);
         Option<int> scale = MachineOptions.Number("--scale", "S", "Thousandths of each guest's full number of operations.", NormalScale, 1, MaximumScale);
         Option<string?> json = MachineOptions.File("--json", "Write all samples to a file.");
@@ -66,6 +66,12 @@ internal static class BenchCommand
         BenchGuests guests = BenchGuests.Build();
         foreach (string guest in guestNames)
         {
+            if (guest == LinuxRun.Guest)
+            {
+                BootLinux(report, engines, guests.Folder, rounds, say);
+                continue;
+            }
+
             for (int round = 1; round <= rounds; round++)
             {
                 foreach (BenchEngine engine in engines)
@@ -76,6 +82,42 @@ internal static class BenchCommand
                         report.Add(engine.Name, guest, round, EngineRun.Run(command, out string? failure), failure);
                     }
                 }
+            }
+        }
+    }
+
+    private static void BootLinux(BenchReport report, BenchEngine[] engines, string folder, int rounds, Action<string> say)
+    {
+        LinuxRun linux;
+        try
+        {
+            linux = LinuxRun.Prepare(folder);
+        }
+        catch (MachineException e)
+        {
+            report.Note($"no Linux boot: {e.Message}");
+            return;
+        }
+
+        for (int round = 1; round <= rounds; round++)
+        {
+            foreach (BenchEngine engine in engines)
+            {
+                if (engine.Boot(linux) is not { } command)
+                {
+                    continue;
+                }
+
+                say($"Linux, round {round} of {rounds}: {engine.Name}");
+                TimeSpan time = LinuxRun.Run(command, out long memory, out string? failure);
+                if (failure is not null)
+                {
+                    report.Fail($"{engine.Name}: {LinuxRun.Guest}: {failure}");
+                    continue;
+                }
+
+                report.AddSample(engine.Name, LinuxRun.BootPhase, round, time.TotalNanoseconds);
+                report.AddSample(engine.Name, LinuxRun.MemoryPhase, round, memory);
             }
         }
     }

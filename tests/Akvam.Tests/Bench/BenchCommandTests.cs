@@ -16,7 +16,7 @@ public sealed class BenchCommandTests : IDisposable
     {
         string json = Path.Combine(_folder, "samples.json");
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "akvam-cli"),
-            ["bench", "--engines", "native,akvam,tcg", "--guests", "loop,smi", "--rounds", "2", "--scale", "20", "--json", json])
+            ["bench", "--engines", "native,translator,tcg", "--guests", "loop,smi", "--rounds", "2", "--scale", "20", "--json", json])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -29,12 +29,12 @@ public sealed class BenchCommandTests : IDisposable
         await process.WaitForExitAsync(cancelled).WaitAsync(s_limit, cancelled);
         Assert.True(process.ExitCode == 0, $"exit code {process.ExitCode}\n{await errors}\n{output}");
         Assert.Contains("no tcg: qemu-system-x86_64 is not installed", output, StringComparison.Ordinal);
-        Assert.Contains("akvam / native", output, StringComparison.Ordinal);
+        Assert.Contains("translator / native", output, StringComparison.Ordinal);
         Assert.Contains("smi.apm", output, StringComparison.Ordinal);
 
         using JsonDocument samples = JsonDocument.Parse(await File.ReadAllTextAsync(json, cancelled));
         JsonElement alu = samples.RootElement.GetProperty("phases").EnumerateArray().Single(p => p.GetProperty("phase").GetString() == "loop.alu");
-        double[] here = [.. alu.GetProperty("akvam").EnumerateArray().Select(e => e.GetDouble())];
+        double[] here = [.. alu.GetProperty("translator").EnumerateArray().Select(e => e.GetDouble())];
         Assert.NotEmpty(here);
         Assert.All(here, nanoseconds => Assert.InRange(nanoseconds, 0.01, 10_000));
     }
