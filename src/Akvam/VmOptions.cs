@@ -64,7 +64,7 @@ public sealed record VmOptions
         : $"this host is not x86-64 but {RuntimeInformation.ProcessArchitecture}: guest code is interpreted, which is several times slower than translating it";
 
     /// <summary>These options for a machine that does the same in every run with the same input: its time is <paramref name="time"/>, its random numbers are always the same.</summary>
-    public VmOptions WithVirtualTime(VirtualTime time) => this with { Clock = time, Timers = time, WallClock = time, Random = new SeededRandomSource(1) };
+    public VmOptions WithVirtualTime(VirtualTime time) => this with { Clock = time, Timers = time, WallClock = time, StealTime = time, Random = new SeededRandomSource(1) };
 
     /// <summary>These options with an engine by its name.</summary>
     /// <param name="name">One of <see cref="EngineNames"/>.</param>

@@ -7,7 +7,7 @@ namespace Akvam;
 /// order of their deadlines, and those with the same deadline in the order in which they were made.
 /// </summary>
 /// <remarks>For one thread.</remarks>
-public sealed class VirtualTime : TimeProvider, IClock, ITimerHost
+public sealed class VirtualTime : TimeProvider, IClock, ITimerHost, IStealTimeSource
 {
     private const long NanosecondsPerSecond = 1_000_000_000;
 
@@ -47,6 +47,9 @@ public sealed class VirtualTime : TimeProvider, IClock, ITimerHost
         timer.Change(dueTime, period);
         return timer;
     }
+
+    /// <summary>Nobody takes time away from a thread in this time.</summary>
+    ulong IStealTimeSource.WaitedNs() => 0;
 
     IDeviceTimer ITimerHost.CreateTimer(Action onDue) => Add(onDue);
 

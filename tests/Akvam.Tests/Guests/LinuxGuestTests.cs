@@ -25,6 +25,19 @@ public sealed class LinuxGuestTests : IDisposable
     [InlineData(2)]
     public async Task TheKernelOfTheCacheBootsAndWorks(int cpus) => await Boot(Fetch(new AptPackages(), ""), cpus);
 
+    /// <summary>The same boot on both engines at once, compared up to the end of the checks.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task TheEnginesAgreeInstructionForInstruction(int cpus)
+    {
+        GuestFiles files = Fetch(new AptPackages(), "");
+        (int exit, string output, string errors) = await Run("check", "--kernel", files.Kernel, "--initrd", WriteInitrd(files), "--cpus", $"{cpus}", "--append", "rdinit=/check");
+        Assert.True(exit == 0, $"exit code {exit}\n{errors}\n{output}");
+        Assert.Contains("AKVAM-GUEST-DONE", output, StringComparison.Ordinal);
+        Assert.Matches("akvam: no difference in [0-9,]{11,} instructions: .*; poweroff 0", errors);
+    }
+
     /// <summary>Debian's kernel for real machines: 70 MB to download and far more drivers to start, so only in a long run.</summary>
     [Theory]
     [InlineData(1)]
