@@ -221,6 +221,9 @@ public unsafe struct CpuState
     /// <summary>What the host's vector registers hold while host code runs (see <see cref="Translator.VectorRoutines"/>); 0 outside.</summary>
     public uint VectorsHeld;
 
+    /// <summary>1 while the host's x87 unit holds the guest's (see <see cref="Translator.X87Routines"/>), but for its pointers; 0 outside host code.</summary>
+    public uint X87Held;
+
     /// <summary>Not zero: host code came to a block that the interpreter has to execute.</summary>
     public uint LeaveToInterpreter;
 

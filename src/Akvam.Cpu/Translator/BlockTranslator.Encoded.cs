@@ -15,9 +15,11 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitEncoded(int n)
     {
         ref readonly Instruction x = ref _guest[n];
-        if ((_needs[n] & Needs.Vectors) != 0)
+        NeedUnits(_needs[n]);
+        if (x.Code == Code.Fldcw_m2byte)
         {
-            NeedVectors();
+            EmitLoadControl(n);
+            return;
         }
 
         InstructionInfo info = _info.GetInfo(x);
@@ -52,6 +54,11 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         _encoder.Encode(host, 0);
+        if ((_needs[n] & Needs.Pointers) != 0)
+        {
+            RememberX87(n);
+        }
+
         for (int op = 0; op < x.OpCount; op++)
         {
             if (IsGeneral(x, op) && Writes(info.GetOpAccess(op)))
@@ -78,8 +85,7 @@ internal sealed unsafe partial class BlockTranslator
         int size = _guest[n].MemorySize.GetSize();
         GuestAddress address = GuestAddress.Of(Insn(n));
         BeforeAccess(n);
-        bool aligned = (_needs[n] & Needs.Alignment) != 0 && size >= 16;
-        LookUp(n, address, size, Writes(info.GetOpAccess(operand)), aligned);
+        LookUp(n, address, size, Writes(info.GetOpAccess(operand)), (_needs[n] & Needs.Alignment) != 0);
         HostMemory m = Operand(address);
         host.MemoryBase = Iced.Intel.Register.RAX + m.Base;
         host.MemoryIndex = m.Index < 0 ? Iced.Intel.Register.None : Iced.Intel.Register.RAX + m.Index;

@@ -25,13 +25,13 @@ internal sealed unsafe partial class BlockTranslator
     private record struct Group(GuestAddress Address, int Slot, int First, int Last, int From, int To, int Moved, bool Writes);
 
     /// <summary>A jump of the first instruction of a group that has to be done by other means, and where it may try again.</summary>
-    private readonly record struct Miss(int Jump, int Number, int Retry, bool Vectors);
+    private readonly record struct Miss(int Jump, int Number, int Retry, Units Held);
 
     /// <summary>The TLB was searched for the memory operand before.</summary>
     private bool IsFound(int n) => _groupOf[n] >= 0 && _groups[_groupOf[n]].First != n && !NeedsAlignment(n);
 
     /// <summary>The operand has to be aligned, or the instruction faults.</summary>
-    private bool NeedsAlignment(int n) => _forms[n] == Coverage.Form.Encoded && (_needs[n] & EncodedCoverage.Needs.Alignment) != 0 && Accesses(n);
+    private bool NeedsAlignment(int n) => _forms[n] == Coverage.Form.Encoded && (_needs[n] & EncodedCoverage.Needs.Alignment) != 0;
 
     /// <summary>An access that may leave the block.</summary>
     private bool MayLeave(int n) => Accesses(n) && !IsFound(n);
@@ -264,7 +264,7 @@ internal sealed unsafe partial class BlockTranslator
 
         int retry = _e.Position;
         Search(g.Address with { Disp = g.From }, g.To - g.From, g.Writes);
-        _misses.Add(new Miss(_e.JumpIf(HostCondition.NotEqual), n, retry, _vectors));
+        _misses.Add(new Miss(_e.JumpIf(HostCondition.NotEqual), n, retry, _held));
         LoadAddend();
         _e.Store(addend, Address);
     }
@@ -287,11 +287,7 @@ internal sealed unsafe partial class BlockTranslator
             _e.U32((g.To - g.From) | (writes ? ProbeWrites : 0) | (g.Writes ? ProbeWillWrite : 0));
             _e.CallTo(_routines.Probe);
             int failed = _e.JumpIf(HostCondition.Equal);
-            if (miss.Vectors)
-            {
-                _e.CallTo(_routines.LoadVectors);
-            }
-
+            LoadUnits(miss.Held);
             _e.JumpBack(miss.Retry);
             _e.Patch(crosses);
             _e.Patch(failed);

@@ -52,7 +52,7 @@ internal sealed unsafe partial class BlockTranslator
         FindLiveFlags();
         EmitEntries(out int[] stale, out int atLimit);
         ForgetAllAboutFlags();
-        EnterVectors();
+        EnterUnits();
         bool ended = false;
         for (int n = 0; n < b->Count; n++)
         {
@@ -65,7 +65,7 @@ internal sealed unsafe partial class BlockTranslator
             JumpToEdge(b->Rip + b->Bytes);
         }
 
-        EmitVectorEntry(out int unmasked);
+        List<int> refused = EmitLoads();
         foreach (Hinted hinted in _hinted)
         {
             EmitHinted(hinted);
@@ -79,9 +79,9 @@ internal sealed unsafe partial class BlockTranslator
         EmitMisses();
         EmitStubs();
         _e.Patch(atLimit);
-        if (unmasked != 0)
+        foreach (int jump in refused)
         {
-            _e.Patch(unmasked);
+            _e.Patch(jump);
         }
 
         _e.AluImmediate(Add, HostMemory.State(StateOffset.Left), b->Count);
@@ -130,7 +130,6 @@ internal sealed unsafe partial class BlockTranslator
     private void Decode()
     {
         _reader.Set(Block.Code(_block), _block->Bytes);
-        bool masked = true;
         for (int n = 0; n < _block->Count; n++)
         {
             Insn* i = Insn(n);
@@ -141,8 +140,7 @@ internal sealed unsafe partial class BlockTranslator
             if (_forms[n] == Coverage.Form.Interpreted && !_guest[n].IsInvalid)
             {
                 _needs[n] = _encoded.Of(i, _guest[n], _block->Mode);
-                masked &= !EncodedCoverage.LoadsMxcsr(_guest[n]);
-                if ((_needs[n] & Needs.Covered) != 0 && (masked || (_needs[n] & Needs.Float) == 0))
+                if ((_needs[n] & Needs.Covered) != 0)
                 {
                     _forms[n] = Coverage.Form.Encoded;
                 }
@@ -181,7 +179,7 @@ internal sealed unsafe partial class BlockTranslator
                 ForgetHostFlags();
                 CallInterpreter(n, covered: false);
                 _recipe = Recipe.Image;
-                _vectors = false;
+                _held = Units.None;
                 return false;
             default:
                 EmitBranch(n);
@@ -201,18 +199,18 @@ internal sealed unsafe partial class BlockTranslator
     // ---- slow paths ----
 
     /// <summary>Behind the block: an instruction whose fast path could not go on. Resume -1: it is the last one.</summary>
-    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, bool RestoreVectors, int Second = 0, int Third = 0);
+    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, Units Restore, int Second = 0, int Third = 0);
 
     /// <summary>From the jumps of instruction <paramref name="n"/> that have no resumption yet, come back here.</summary>
     private void ResumeHere(int n)
     {
         for (int k = _slow.Count - 1; k >= 0 && _slow[k].Number == n; k--)
         {
-            _slow[k] = _slow[k] with { Resume = _e.Position, RestoreFlags = _inHost != 0, RestoreVectors = _vectors };
+            _slow[k] = _slow[k] with { Resume = _e.Position, RestoreFlags = _inHost != 0, Restore = _held };
         }
     }
 
-    private void Slow(int jump, int n) => _slow.Add(new SlowPath(jump, n, -1, false, false));
+    private void Slow(int jump, int n) => _slow.Add(new SlowPath(jump, n, -1, false, Units.None));
 
     private void EmitSlowPath(SlowPath path)
     {
@@ -236,11 +234,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        if (path.RestoreVectors)
-        {
-            _e.CallTo(_routines.LoadVectors);
-        }
-
+        LoadUnits(path.Restore);
         if (path.RestoreFlags)
         {
             Recipes.Emit(_e, Recipe.Image);

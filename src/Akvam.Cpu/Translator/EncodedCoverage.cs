@@ -33,8 +33,16 @@ internal sealed unsafe class EncodedCoverage
 
         /// <summary>Has this meaning in 64-bit code only.</summary>
         Only64 = 32,
+
+        /// <summary>The x87 unit, which has the MMX registers.</summary>
+        X87 = 64,
+
+        /// <summary>The x87 unit remembers its address.</summary>
+        Pointers = 128,
     }
 
+    /// <summary>XSAVE is there where AVX is.</summary>
+    private static readonly bool s_x87 = Avx.IsSupported;
     private readonly Needs[] _needs = new Needs[2 * Isa.Count];
     private readonly bool _adx = HasLeaf7(1, 19), _movbe = X86Base.IsSupported && (X86Base.CpuId(1, 0).Ecx & (1 << 22)) != 0;
 
@@ -68,34 +76,41 @@ internal sealed unsafe class EncodedCoverage
             : needs;
     }
 
-    /// <summary>What changes MXCSR otherwise than by setting flags: its exception masks are looked at again in the next block.</summary>
-    public static bool LoadsMxcsr(in Instruction x) => x.Mnemonic is Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr or Mnemonic.Fxrstor or Mnemonic.Fxrstor64 or Mnemonic.Xrstor
-        or Mnemonic.Xrstor64 or Mnemonic.Xrstors or Mnemonic.Xrstors64;
-
     private static bool IsAddressCovered(Insn* i, in Instruction x) => Coverage.IsAddressCovered(i) && !x.MemoryIndex.IsVectorRegister();
 
     private Needs Find(in Instruction x)
     {
-        if (Coverage.HasMemory(x) && x.MemorySize.GetSize() is not (1 or 2 or 4 or 8 or 16 or 32))
+        if (Coverage.HasMemory(x) && x.MemorySize.GetSize() is not (1 or 2 or 4 or 8 or 10 or 16 or 32))
         {
             return Needs.Nothing;
         }
 
+        bool mmx = false, vector = false;
         for (int n = 0; n < x.OpCount; n++)
         {
-            // MMX registers are the x87 unit's; implied memory is left to the interpreter.
+            // Implied memory is left to the interpreter.
             OpKind kind = x.GetOpKind(n);
-            if (kind is not (OpKind.Register or OpKind.Memory or OpKind.Immediate8 or OpKind.Immediate8_2nd) || (kind == OpKind.Register && x.GetOpRegister(n).IsMM()))
+            if (kind is not (OpKind.Register or OpKind.Memory or OpKind.Immediate8 or OpKind.Immediate8_2nd))
             {
                 return Needs.Nothing;
             }
+
+            mmx |= kind == OpKind.Register && x.GetOpRegister(n).IsMM();
+            vector |= kind == OpKind.Register && x.GetOpRegister(n).IsVectorRegister();
+        }
+
+        if (IsX87(x))
+        {
+            return !s_x87 ? Needs.Nothing : Needs.Covered | Needs.X87 | (Isa.Row(x.Code).Prepare != null ? Needs.Pointers | Needs.Only64 : 0);
         }
 
         if (IsVector(x.Code))
         {
-            return !VectorFamilies.HostHas(x.Code) ? Needs.Nothing
-                : Needs.Covered | Needs.Vectors
-                | (VectorNames.UsesMxcsr(x.Mnemonic) ? Needs.Float : 0)
+            return !VectorFamilies.HostHas(x.Code) || (mmx && !s_x87) ? Needs.Nothing
+                : Needs.Covered
+                | (vector || !mmx ? Needs.Vectors : 0)
+                | (mmx ? Needs.X87 : 0)
+                | (VectorNames.UsesMxcsr(x.Mnemonic) ? Needs.Float | Needs.Vectors : 0)
                 | (NeedsAlignment(x) ? Needs.Alignment : 0)
                 | (x.Mnemonic is Mnemonic.Vzeroupper or Mnemonic.Vzeroall ? Needs.Only64 : 0);
         }
@@ -103,13 +118,17 @@ internal sealed unsafe class EncodedCoverage
         return HostHasGeneral(x.Mnemonic) ? Needs.Covered : Needs.Nothing;
     }
 
+    /// <summary>All that compute; of those that look after the unit, the frequent ones.</summary>
+    private static bool IsX87(in Instruction x) => x.Code is Code.Wait or Code.Emms or Code.Fldcw_m2byte or Code.Fnstcw_m2byte or Code.Fnstsw_m2byte or Code.Fnstsw_AX or Code.Fnclex
+        || ((Isa.Row(x.Code).Legality & Legality.X87) != 0 && Isa.Row(x.Code).Prepare != null);
+
     private static bool IsVector(Code code) => code is Code.VEX_Vzeroupper or Code.VEX_Vzeroall
         || (Array.TrueForAll(code.CpuidFeatures(), HostFeatures.NeedsHost) && VectorFamilies.WhyNotOffered(code) == null);
 
     /// <summary>Of the form with memory, whose size is that of the vector. [SDM2 2.4] [SDM1 14.9]</summary>
-    private static bool NeedsAlignment(in Instruction x) => x.Code.Encoding() == EncodingKind.Legacy
+    private static bool NeedsAlignment(in Instruction x) => Coverage.HasMemory(x) && x.MemorySize.GetSize() >= 16 && (x.Code.Encoding() == EncodingKind.Legacy
         ? !VectorNames.AllowsUnaligned(x.Mnemonic)
-        : x.Mnemonic is Mnemonic.Vmovaps or Mnemonic.Vmovapd or Mnemonic.Vmovdqa or Mnemonic.Vmovntps or Mnemonic.Vmovntpd or Mnemonic.Vmovntdq or Mnemonic.Vmovntdqa;
+        : x.Mnemonic is Mnemonic.Vmovaps or Mnemonic.Vmovapd or Mnemonic.Vmovdqa or Mnemonic.Vmovntps or Mnemonic.Vmovntpd or Mnemonic.Vmovntdq or Mnemonic.Vmovntdqa);
 
     private bool HostHasGeneral(Mnemonic mnemonic) => mnemonic switch
     {

@@ -14,6 +14,7 @@ internal sealed unsafe class HostRoutines : IDisposable
     private const int Depth = 2048;
     private const int FlowEnd = (int)Flow.End, FlowAbort = (int)Flow.Abort;
     private static readonly int[] s_calleeSaved = [3, 5, 12, 13, 14, 15];
+    private readonly nint _storeX87;
     private readonly nint* _recipes = (nint*)NativeMemory.AllocZeroed((nuint)Recipe.Count, (nuint)sizeof(nint));
 
     public HostRoutines(Emitter e, nint origin, nint interpret, nint probe)
@@ -24,6 +25,8 @@ internal sealed unsafe class HostRoutines : IDisposable
         EmitSaveFlags(e);
         StoreVectors = Copy(e, VectorRoutines.Store());
         LoadVectors = Copy(e, VectorRoutines.Load());
+        _storeX87 = Copy(e, X87Routines.Store());
+        LoadX87 = Copy(e, X87Routines.Load());
         EmitLoadFloat(e);
         EmitLeave(e);
         EmitDispatch(e);
@@ -71,6 +74,12 @@ internal sealed unsafe class HostRoutines : IDisposable
     /// </summary>
     public nint LoadFloat { get; private set; }
 
+    /// <summary>
+    /// Called between two guest instructions, when the x87 unit is not held: loads it, and returns with "equal"; or with "not equal" when the guest unmasks an exception
+    /// or one is pending, so that the interpreter has to execute the block. Changes flags, scratch and address register.
+    /// </summary>
+    public nint LoadX87 { get; }
+
     private nint StoreVectors { get; }
 
     private nint SaveFlags { get; set; }
@@ -113,12 +122,21 @@ internal sealed unsafe class HostRoutines : IDisposable
         return at;
     }
 
-    private void EmitStoreVectors(Emitter e)
+    private void EmitStoreUnits(Emitter e)
     {
-        e.Op(0x83, 7, HostMemory.State(StateOffset.VectorsHeld), wide: false);
-        e.U8(0);
+        // Two fields of four bytes in one comparison.
+        e.AluImmediate(7, HostMemory.State(StateOffset.VectorsHeld), 0);
         int none = e.JumpIf(HostCondition.Equal);
-        e.CallTo(StoreVectors);
+        EmitStoreUnit(e, StateOffset.VectorsHeld, StoreVectors);
+        EmitStoreUnit(e, StateOffset.X87Held, _storeX87);
+        e.Patch(none);
+    }
+
+    private static void EmitStoreUnit(Emitter e, int held, nint routine)
+    {
+        e.AluImmediate(7, HostMemory.State(held), 0, wide: false);
+        int none = e.JumpIf(HostCondition.Equal);
+        e.CallTo(routine);
         e.Patch(none);
     }
 
@@ -209,7 +227,7 @@ internal sealed unsafe class HostRoutines : IDisposable
         e.Store(HostMemory.State(StateOffset.Rip), HostRegister.Scratch);
         Leave = Here(e);
         StorePinned(e);
-        EmitStoreVectors(e);
+        EmitStoreUnits(e);
         e.CallTo(SaveFlags);
         e.U8(0xB8);
         e.U32(FlowEnd);
@@ -272,7 +290,7 @@ internal sealed unsafe class HostRoutines : IDisposable
     {
         Interpret = Here(e);
         StorePinned(e);
-        EmitStoreVectors(e);
+        EmitStoreUnits(e);
         e.Move(HostRegister.Rsi, HostRegister.Scratch);
         e.Op(0x8B, HostRegister.Rdx, HostRegister.Address, wide: false);
         e.Move(HostRegister.Rdi, HostRegister.State);
@@ -300,7 +318,7 @@ internal sealed unsafe class HostRoutines : IDisposable
     {
         Probe = Here(e);
         StorePinned(e);
-        EmitStoreVectors(e);
+        EmitStoreUnits(e);
         e.Move(HostRegister.Rsi, HostRegister.Scratch);
         e.Op(0x8B, HostRegister.Rdx, HostRegister.Address, wide: false);
         e.Move(HostRegister.Rdi, HostRegister.State);

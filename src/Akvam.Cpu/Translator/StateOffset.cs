@@ -8,6 +8,8 @@ internal static unsafe class StateOffset
 {
     public const int Rip = Register.RipOffset;
 
+    private static readonly int s_selectors;
+
     static StateOffset()
     {
         CpuState s = default;
@@ -28,6 +30,10 @@ internal static unsafe class StateOffset
         JumpTarget = (int)((byte*)&s.JumpTarget - state);
         Mxcsr = (int)((byte*)&s.Mxcsr - state);
         VectorsHeld = (int)((byte*)&s.VectorsHeld - state);
+        X87Held = (int)((byte*)&s.X87Held - state);
+        Fcs = (int)((byte*)&s.Fcs - state);
+        Fds = (int)((byte*)&s.Fds - state);
+        s_selectors = (int)((byte*)&s.Es.Selector - state);
         LeaveToInterpreter = (int)((byte*)&s.LeaveToInterpreter - state);
         Saved = (int)((byte*)&s.Saved - state);
         Addend = (int)((byte*)s.Addend - state);
@@ -76,6 +82,12 @@ internal static unsafe class StateOffset
 
     public static int VectorsHeld { get; }
 
+    public static int X87Held { get; }
+
+    public static int Fcs { get; }
+
+    public static int Fds { get; }
+
     public static int LeaveToInterpreter { get; }
 
     public static int Saved { get; }
@@ -97,4 +109,7 @@ internal static unsafe class StateOffset
     public static int PageSeenVersion { get; }
 
     public static int EdgeTarget { get; }
+
+    /// <summary>The selector of a segment register by its number.</summary>
+    public static int SegmentSelector(int segment) => s_selectors + (segment * sizeof(SegmentRegister));
 }

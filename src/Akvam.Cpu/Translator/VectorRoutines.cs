@@ -120,7 +120,7 @@ internal static class VectorRoutines
 
     private static AssemblerMemoryOperand State(int offset) => __dword_ptr[r15 + offset];
 
-    private static byte[] Assemble(Assembler a)
+    internal static byte[] Assemble(Assembler a)
     {
         var writer = new ListWriter();
         a.Assemble(writer, 0);

@@ -82,9 +82,16 @@ internal sealed unsafe class Lockstep : IDisposable
             return $"retired: {a->Retired}, translated {b->Retired}";
         }
 
-        if (!new Span<byte>(a->Vector, 1280 - 256).SequenceEqual(new Span<byte>(b->Vector, 1280 - 256)))
+        int vector = new Span<byte>(a->Vector, 512).CommonPrefixLength(new Span<byte>(b->Vector, 512));
+        if (vector < 512)
         {
-            return "vector registers: " + VectorDifference(a, b);
+            byte* x = a->Vector + (vector & ~31), y = b->Vector + (vector & ~31);
+            return $"ymm{vector / 32}: {Convert.ToHexString(new Span<byte>(x, 32))}, translated {Convert.ToHexString(new Span<byte>(y, 32))}";
+        }
+
+        if (X87(a) != X87(b))
+        {
+            return $"x87: {X87(a)}, translated {X87(b)}";
         }
 
         if (a->Mxcsr != b->Mxcsr)
@@ -96,12 +103,16 @@ internal sealed unsafe class Lockstep : IDisposable
         return at == Reference.Bytes ? null : $"memory {at:x}: {Reference.Memory[at]:x2}, translated {Translated.Memory[at]:x2}";
     }
 
-    private static string VectorDifference(CpuState* a, CpuState* b)
+    /// <summary>The x87 unit: control and pointers, the ten bytes of each register, and the selectors.</summary>
+    private static string X87(CpuState* s)
     {
-        int at = new Span<byte>(a->Vector, 1280 - 256).CommonPrefixLength(new Span<byte>(b->Vector, 1280 - 256));
-        return at < 512
-            ? $"ymm{at / 32}: {Convert.ToHexString(new Span<byte>(a->Vector + (at & ~31), 32))}, translated {Convert.ToHexString(new Span<byte>(b->Vector + (at & ~31), 32))}"
-            : $"x87 byte {at - 512}: {a->Vector[at]:x2}, translated {b->Vector[at]:x2}";
+        string text = Convert.ToHexString(new Span<byte>(s->Fx, 24));
+        for (int n = 0; n < 8; n++)
+        {
+            text += " " + Convert.ToHexString(new Span<byte>(s->Fx + 32 + (16 * n), 10));
+        }
+
+        return string.Create(CultureInfo.InvariantCulture, $"{text} {s->Fcs:x} {s->Fds:x}");
     }
 
     public void Dispose()

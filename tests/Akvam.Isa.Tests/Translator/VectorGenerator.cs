@@ -1,4 +1,5 @@
 using Akvam.Cpu.Semantics.Simd;
+using Akvam.Cpu.Semantics.X87;
 using Akvam.Isa.Tests.Oracle;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
@@ -13,9 +14,11 @@ namespace Akvam.Isa.Tests.Translator;
 /// </summary>
 internal sealed class VectorGenerator(Random random)
 {
+    private const RflagsBits Arithmetic = RflagsBits.OF | RflagsBits.SF | RflagsBits.ZF | RflagsBits.AF | RflagsBits.CF | RflagsBits.PF;
     private static readonly Code[] s_codes = [.. VectorFamilies.Codes().Where(IsCandidate), .. Enum.GetValues<Code>().Where(IsGeneral)];
+    private static readonly Code[] s_x87 = [.. X87Families.Codes().Where(code => IsaTable.Row(code).IsImplemented && code.ToOpCode().Mode64)];
     private readonly InstructionGenerator _generator = new(random);
-    private bool _restored;
+    private bool _restored, _environment;
 
     /// <summary>Adds one instruction, or the few that a change of MXCSR takes.</summary>
     public void One(Assembler a)
@@ -26,10 +29,17 @@ internal sealed class VectorGenerator(Random random)
             return;
         }
 
+        if (random.Next(40) == 0)
+        {
+            X87State(a);
+            return;
+        }
+
         Instruction? made = null;
         while (made == null)
         {
-            made = _generator.TryMake(s_codes[random.Next(s_codes.Length)], random.Next(2) == 0);
+            Code[] codes = random.Next(4) == 0 ? s_x87 : s_codes;
+            made = _generator.TryMake(codes[random.Next(codes.Length)], random.Next(2) == 0);
             if (made is { } x)
             {
                 if (_generator.HasMemory)
@@ -37,7 +47,7 @@ internal sealed class VectorGenerator(Random random)
                     Address(ref x);
                 }
 
-                made = x.RflagsUndefined != 0 || !Encoder.Create(64, new ProgramGenerator.ByteWriter()).TryEncode(x, 0, out _, out _) ? null : x;
+                made = (x.RflagsUndefined & Arithmetic) != 0 || !Encoder.Create(64, new ProgramGenerator.ByteWriter()).TryEncode(x, 0, out _, out _) ? null : x;
             }
         }
 
@@ -110,6 +120,47 @@ internal sealed class VectorGenerator(Random random)
                 LoadMxcsr(a, 0x1F80 | (random.Next(8) << 13) | (random.Next(2) << 6));
                 break;
         }
+    }
+
+    private void X87State(Assembler a)
+    {
+        switch (random.Next(8))
+        {
+            case 0:
+                a.fninit();
+                break;
+            case 1:
+                a.fnclex();
+                break;
+            case 2:
+                a.emms();
+                break;
+            case 3:
+                a.fnstsw(ax);
+                break;
+            case 4:
+                a.fnstenv(__[r13 + 0xC00]);
+                _environment = true;
+                break;
+            case 5 when _environment:
+                // Written over in the meantime it may unmask exceptions, or say that one is pending.
+                a.fldenv(__[r13 + 0xC00]);
+                break;
+            case 6 when random.Next(3) == 0:
+                LoadControl(a, 0x37F & ~(1 << random.Next(6)));
+                break;
+            default:
+                // Precision and rounding.
+                LoadControl(a, 0x7F | (random.Next(16) << 8));
+                break;
+        }
+    }
+
+    private void LoadControl(Assembler a, int value)
+    {
+        int at = 0xF40 + (random.Next(8) * 4);
+        a.mov(__word_ptr[rbx + at], value);
+        a.fldcw(__word_ptr[rbx + at]);
     }
 
     private void LoadMxcsr(Assembler a, int value)

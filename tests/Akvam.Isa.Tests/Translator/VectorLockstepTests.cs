@@ -129,6 +129,88 @@ public sealed unsafe class VectorLockstepTests
         Assert.InRange(statistics.Exits, 1, 10);
     }
 
+    /// <summary>x87 code, FLDCW in it too, stays in host code; the pointers are those of the last instruction that computed.</summary>
+    [Fact]
+    public void A_loop_of_x87_code_stays_in_host_code()
+    {
+        Assert.SkipUnless(System.Runtime.Intrinsics.X86.Avx.IsSupported, "the host has no XSAVE");
+        using TestMachine m = Assembled(EngineKind.Translator, a =>
+        {
+            Label again = a.CreateLabel();
+            a.mov(ecx, 1000);
+            a.fldz();
+            a.Label(ref again);
+            a.fadd(__qword_ptr[rbx]);
+            a.fld(st0);
+            a.fldcw(__word_ptr[rbx + 8]);
+            a.fistp(__dword_ptr[rbx + 16]);
+            a.fldcw(__word_ptr[rbx + 10]);
+            a.paddd(mm7, mm6);
+            a.emms();
+            a.fldz();
+            a.fadd(__qword_ptr[rbx + 24]);
+            a.fadd(__qword_ptr[rbx]);
+            a.fst(__qword_ptr[rbx + 24]);
+            a.dec(ecx);
+            a.jnz(again);
+            a.hlt();
+        });
+        m.State->Gpr[Register.Rbx] = Data;
+        *(double*)(m.Ram + Data) = 0.75;
+        *(ushort*)(m.Ram + Data + 8) = 0xF7F;
+        *(ushort*)(m.Ram + Data + 10) = 0x37F;
+        Assert.Equal(RunResult.Halted, m.Processor.Run());
+        Assert.Equal(750.0, *(double*)(m.Ram + Data + 24));
+        Assert.Equal(750, *(int*)(m.Ram + Data + 16));
+        Assert.Equal(Data + 24, *(ulong*)(m.State->Fx + 16));
+        Akvam.Cpu.Translator.TranslatorStatistics statistics = m.Processor.TranslatorStatistics;
+        Assert.Equal(["Hlt"], statistics.Interpreted.Select(p => p.Key));
+        Assert.InRange(statistics.Exits, 1, 15);
+    }
+
+    /// <summary>An exception that FLDCW unmasks: the host must not see it.</summary>
+    [Theory]
+    [InlineData(EngineKind.Interpreter)]
+    [InlineData(EngineKind.Translator)]
+    public void Unmasked_x87_exceptions(EngineKind engine)
+    {
+        using TestMachine m = Assembled(engine, a =>
+        {
+            Label again = a.CreateLabel();
+            a.mov(ecx, 10);
+            a.Label(ref again);
+            a.fldz();
+            a.fld1();
+            a.fdivrp(st1, st0);
+            a.fldcw(__word_ptr[rbx]);
+            a.wait();
+            a.dec(ecx);
+            a.jnz(again);
+            a.hlt();
+        });
+        m.State->Gpr[Register.Rbx] = Data;
+        *(ushort*)(m.Ram + Data) = 0x37B;
+        Assert.Equal(RunResult.Halted, m.Processor.Run());
+        Assert.Equal(ModeSetup.Handlers + (ulong)Akvam.Cpu.State.Vector.MF + 1, m.State->Rip);
+        Assert.Equal(10ul, m.State->Gpr[Register.Rcx]);
+        Assert.Equal(0x8084, *(ushort*)(m.State->Fx + 2) & 0x80FF);
+    }
+
+    private static TestMachine Assembled(EngineKind engine, Action<Assembler> code)
+    {
+        var m = new TestMachine(engine: engine);
+        m.Processor.Cpuid.SetEntries(Akvam.Cpu.Cpuid.CpuidModel.Supported());
+        ModeSetup.Enter(m, GuestMode.Long, Rip);
+        *(ushort*)m.State->Fx = 0x37F;
+        m.State->Fx[4] = 0;
+        var a = new Assembler(64);
+        code(a);
+        var writer = new ProgramGenerator.ByteWriter();
+        a.Assemble(writer, Rip);
+        writer.Bytes.CopyTo(m.Memory[(int)Rip..]);
+        return m;
+    }
+
     private static void Prepare(TestMachine m, GuestMode mode, int seed)
     {
         var random = new Random(seed);
@@ -141,6 +223,9 @@ public sealed unsafe class VectorLockstepTests
         random.NextBytes(new Span<byte>(m.State->Vector, 512));
         RandomState.Floats(new Span<byte>(m.State->Vector, 512), random);
         LockstepTests.FillRegisters(m.State, random);
+        // After RESET all x87 exceptions are unmasked.
+        *(ushort*)m.State->Fx = (ushort)(seed % 8 == 0 ? 0x40 : 0x37F);
+        m.State->Fx[4] = (byte)(seed % 3 == 0 ? 0xFF : 0);
         m.State->Gpr[Register.Rsp] = 0x7000;
         m.State->Gpr[Register.Rbx] = Data;
         m.State->Gpr[13] = Data + 0x1000;

@@ -108,15 +108,16 @@ internal static unsafe class Fxsave
 
     private static Flow Stmxcsr(CpuState* s, Insn* i) => Mem.Store(s, i, s->Mxcsr);
 
+    /// <remarks>What may unmask an exception ends its block: blocks of host code are entered with all masked.</remarks>
     internal static void Register(IsaBuilder b)
     {
         b.Add(Code.Fxsave_m512byte, null, &Save, legality: Legality.X87);
         b.Add(Code.Fxsave64_m512byte, null, &Save64, legality: Legality.X87);
-        b.Add(Code.Fxrstor_m512byte, null, &Restore, legality: Legality.X87);
-        b.Add(Code.Fxrstor64_m512byte, null, &Restore64, legality: Legality.X87);
-        b.Add(Code.Ldmxcsr_m32, null, &Ldmxcsr, legality: Legality.Sse);
+        b.Add(Code.Fxrstor_m512byte, null, &Restore, legality: Legality.X87 | Legality.EndsBlock);
+        b.Add(Code.Fxrstor64_m512byte, null, &Restore64, legality: Legality.X87 | Legality.EndsBlock);
+        b.Add(Code.Ldmxcsr_m32, null, &Ldmxcsr, legality: Legality.Sse | Legality.EndsBlock);
         b.Add(Code.Stmxcsr_m32, null, &Stmxcsr, legality: Legality.Sse);
-        b.Add(Code.VEX_Vldmxcsr_m32, null, &Ldmxcsr, legality: Legality.Avx);
+        b.Add(Code.VEX_Vldmxcsr_m32, null, &Ldmxcsr, legality: Legality.Avx | Legality.EndsBlock);
         b.Add(Code.VEX_Vstmxcsr_m32, null, &Stmxcsr, legality: Legality.Avx);
     }
 }

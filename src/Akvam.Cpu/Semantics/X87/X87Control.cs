@@ -69,7 +69,7 @@ internal static unsafe class X87Control
     {
         b.Add(Code.Fninit, &Fninit, legality: Legality.X87);
         b.Add(Code.Fnclex, &Fnclex, legality: Legality.X87);
-        b.Add(Code.Fldcw_m2byte, null, &Fldcw, legality: Legality.X87);
+        b.Add(Code.Fldcw_m2byte, null, &Fldcw, legality: Legality.X87 | Legality.EndsBlock);
         b.Add(Code.Fnstcw_m2byte, null, &Fnstcw, legality: Legality.X87);
         b.Add(Code.Fnstsw_m2byte, null, &Fnstsw, legality: Legality.X87);
         b.Add(Code.Fnstsw_AX, &FnstswAx, legality: Legality.X87);

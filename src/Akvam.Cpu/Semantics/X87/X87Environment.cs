@@ -153,11 +153,11 @@ internal static unsafe class X87Environment
     {
         b.Add(Code.Fnstenv_m14byte, null, &Fnstenv, legality: Legality.X87);
         b.Add(Code.Fnstenv_m28byte, null, &Fnstenv, legality: Legality.X87);
-        b.Add(Code.Fldenv_m14byte, null, &Fldenv, legality: Legality.X87);
-        b.Add(Code.Fldenv_m28byte, null, &Fldenv, legality: Legality.X87);
+        b.Add(Code.Fldenv_m14byte, null, &Fldenv, legality: Legality.X87 | Legality.EndsBlock);
+        b.Add(Code.Fldenv_m28byte, null, &Fldenv, legality: Legality.X87 | Legality.EndsBlock);
         b.Add(Code.Fnsave_m94byte, null, &Fnsave, legality: Legality.X87);
         b.Add(Code.Fnsave_m108byte, null, &Fnsave, legality: Legality.X87);
-        b.Add(Code.Frstor_m94byte, null, &Frstor, legality: Legality.X87);
-        b.Add(Code.Frstor_m108byte, null, &Frstor, legality: Legality.X87);
+        b.Add(Code.Frstor_m94byte, null, &Frstor, legality: Legality.X87 | Legality.EndsBlock);
+        b.Add(Code.Frstor_m108byte, null, &Frstor, legality: Legality.X87 | Legality.EndsBlock);
     }
 }

@@ -99,11 +99,14 @@ internal static unsafe class X87Ops
     /// <summary>The pointers of the last instruction are the guest's, not the stub's. [SDM1 8.1.8]</summary>
     private static void Remember(CpuState* s, Insn* i, ulong dp)
     {
-        X87State.Fop(s) = (ushort)(i->Imm >> FopShift);
+        X87State.Fop(s) = Opcode(i);
         X87State.Fip(s) = i->RipOf(s);
         X87State.Fdp(s) = dp;
         s->Fcs = s->Cs.Selector;
     }
+
+    /// <summary>FOP of an instruction that has its stub.</summary>
+    internal static ushort Opcode(Insn* i) => (ushort)(i->Imm >> FopShift);
 
     internal static void Register(IsaBuilder b)
     {

@@ -123,9 +123,9 @@ internal static unsafe class Xrstor
 
     internal static void Register(IsaBuilder b)
     {
-        b.Add(Code.Xrstor_mem, null, &Restore, legality: Legality.Xsave);
-        b.Add(Code.Xrstor64_mem, null, &Restore64, legality: Legality.Xsave);
-        b.Add(Code.Xrstors_mem, null, &Supervisor, legality: Legality.Xsave | Legality.Cpl0);
-        b.Add(Code.Xrstors64_mem, null, &Supervisor64, legality: Legality.Xsave | Legality.Cpl0);
+        b.Add(Code.Xrstor_mem, null, &Restore, legality: Legality.Xsave | Legality.EndsBlock);
+        b.Add(Code.Xrstor64_mem, null, &Restore64, legality: Legality.Xsave | Legality.EndsBlock);
+        b.Add(Code.Xrstors_mem, null, &Supervisor, legality: Legality.Xsave | Legality.Cpl0 | Legality.EndsBlock);
+        b.Add(Code.Xrstors64_mem, null, &Supervisor64, legality: Legality.Xsave | Legality.Cpl0 | Legality.EndsBlock);
     }
 }
