@@ -64,8 +64,13 @@ internal sealed unsafe partial class BlockTranslator
         if (_forms[n] == Coverage.Form.JumpIf)
         {
             NeedHostFlags(_guest[n].RflagsRead & FlagUse.All);
-            SaveFlags();
-            JumpIfToEdge(new GuestBytes(new ReadOnlySpan<byte>(Block.Code(_block) + i->Offset, i->Length)).Opcode & 15, target);
+            int condition = new GuestBytes(new ReadOnlySpan<byte>(Block.Code(_block) + i->Offset, i->Length)).Opcode & 15;
+            if (!TryLoop(condition))
+            {
+                SaveFlags();
+                JumpIfToEdge(condition, target);
+            }
+
             JumpToEdge(next);
             return;
         }

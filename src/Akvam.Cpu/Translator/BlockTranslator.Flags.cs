@@ -64,6 +64,7 @@ internal sealed unsafe partial class BlockTranslator
         _inHost = 0;
         _inState = true;
         _recipe = null;
+        _deferred = null;
     }
 
     /// <summary>An instruction has changed the host's flags as the guest's.</summary>
@@ -73,6 +74,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             _inHost |= use.Writes;
             _inState = false;
+            _deferred = null;
         }
     }
 
@@ -81,6 +83,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (_inState)
         {
+            StoreDeferred();
             return;
         }
 
@@ -109,6 +112,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         Debug.Assert(_inState, "flags are needed that are nowhere");
+        StoreDeferred();
 
         if (_recipe is { } recipe)
         {
@@ -127,6 +131,12 @@ internal sealed unsafe partial class BlockTranslator
     {
         if ((_inHost & RflagsBits.CF) == 0)
         {
+            if (_deferred is { } deferred && Recipes.KeepsCarry(deferred.Recipe))
+            {
+                return;
+            }
+
+            StoreDeferred();
             if (_recipe is { } known && Recipes.KeepsCarry(known))
             {
                 return;
@@ -155,10 +165,17 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Before an access to memory: it changes the host's flags and may leave the block, unless the TLB was searched for it before.</summary>
     private void BeforeAccess(int n)
     {
-        if (!IsFound(n))
+        if (IsFound(n))
         {
-            ForgetHostFlags();
+            return;
         }
+
+        if (_deferred == null)
+        {
+            SaveFlags();
+        }
+
+        _inHost = 0;
     }
 
     /// <summary>What follows changes the host's flags and may leave the block.</summary>

@@ -25,7 +25,7 @@ internal sealed unsafe partial class BlockTranslator
     private record struct Group(GuestAddress Address, int Slot, int First, int Last, int From, int To, int Moved, bool Writes);
 
     /// <summary>A jump of the first instruction of a group that has to be done by other means, and where it may try again.</summary>
-    private readonly record struct Miss(int Jump, int Number, int Retry, Units Held);
+    private readonly record struct Miss(int Jump, int Number, int Retry, Units Held, Deferred? Deferred);
 
     /// <summary>The TLB was searched for the memory operand before.</summary>
     private bool IsFound(int n) => _groupOf[n] >= 0 && _groups[_groupOf[n]].First != n && !NeedsAlignment(n);
@@ -264,7 +264,7 @@ internal sealed unsafe partial class BlockTranslator
 
         int retry = _e.Position;
         Search(g.Address with { Disp = g.From }, g.To - g.From, g.Writes);
-        _misses.Add(new Miss(_e.JumpIf(HostCondition.NotEqual), n, retry, _held));
+        _misses.Add(new Miss(_e.JumpIf(HostCondition.NotEqual), n, retry, _held, _deferred));
         LoadAddend();
         _e.Store(addend, Address);
     }
@@ -291,7 +291,8 @@ internal sealed unsafe partial class BlockTranslator
             _e.JumpBack(miss.Retry);
             _e.Patch(crosses);
             _e.Patch(failed);
-            _e.AluImmediate(Add, HostMemory.State(StateOffset.Left), _block->Count - miss.Number);
+            EmitLeaving(miss.Deferred, miss.Number < _loopWriter);
+            _e.AluImmediate(Add, HostRegister.Left, _block->Count - miss.Number);
             AddEdge(_block->Rip + Insn(miss.Number)->Offset, _e.Jump(), twin: true);
         }
     }

@@ -114,14 +114,30 @@ internal sealed unsafe partial class BlockTranslator
             }
         }
 
-        StoreOperands(x, operation, to, source);
+        Deferred? deferred = Defer(x, operation, size);
+        if (deferred == null)
+        {
+            StoreOperands(x, operation, to, source);
+        }
+
         Apply(x, operation, size, to, source);
         if (!operation.Keeps)
         {
             StoreGuest(guest, to);
         }
 
-        Finish(n, operation, size, to);
+        if (deferred != null)
+        {
+            FlagsWritten(_uses[n]);
+            _inState = true;
+            _recipe = null;
+            _deferred = deferred;
+        }
+        else
+        {
+            Finish(n, operation, size, to);
+        }
+
         if (memory)
         {
             AfterAccess(n);

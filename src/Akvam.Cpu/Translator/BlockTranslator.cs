@@ -50,9 +50,12 @@ internal sealed unsafe partial class BlockTranslator
         Decode();
         FindGroups(none: twin);
         FindLiveFlags();
+        FindLoop();
         EmitEntries(out int[] stale, out int atLimit);
+        int body = EmitLoopEntry();
         ForgetAllAboutFlags();
         EnterUnits();
+        StartLoop(body);
         bool ended = false;
         for (int n = 0; n < b->Count; n++)
         {
@@ -77,6 +80,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         EmitMisses();
+        EmitLoopExits();
         EmitStubs();
         _e.Patch(atLimit);
         foreach (int jump in refused)
@@ -84,7 +88,7 @@ internal sealed unsafe partial class BlockTranslator
             _e.Patch(jump);
         }
 
-        _e.AluImmediate(Add, HostMemory.State(StateOffset.Left), b->Count);
+        _e.AluImmediate(Add, HostRegister.Left, b->Count);
         foreach (int jump in stale)
         {
             _e.Patch(jump);
@@ -107,7 +111,7 @@ internal sealed unsafe partial class BlockTranslator
         _e.AluImmediate(Compare, HostMemory.State(StateOffset.Requests), 0, wide: false);
         stale = [one, two, _e.JumpIf(HostCondition.NotEqual)];
         _directEntry = _e.Position;
-        _e.AluImmediate(Subtract, HostMemory.State(StateOffset.Left), _block->Count);
+        _e.AluImmediate(Subtract, HostRegister.Left, _block->Count);
         atLimit = _e.JumpIf(HostCondition.Below);
     }
 
@@ -156,6 +160,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Emits one instruction; true when it is a branch, which ends the block.</summary>
     private bool Emit(int n)
     {
+        KeepDeferred(n);
         switch (_forms[n])
         {
             case Coverage.Form.Plain:
@@ -199,7 +204,7 @@ internal sealed unsafe partial class BlockTranslator
     // ---- slow paths ----
 
     /// <summary>Behind the block: an instruction whose fast path could not go on. Resume -1: it is the last one.</summary>
-    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, Units Restore, int Second = 0, int Third = 0);
+    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, Units Restore, Deferred? Deferred, bool Early, int Second = 0, int Third = 0);
 
     /// <summary>From the jumps of instruction <paramref name="n"/> that have no resumption yet, come back here.</summary>
     private void ResumeHere(int n)
@@ -210,7 +215,7 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
-    private void Slow(int jump, int n) => _slow.Add(new SlowPath(jump, n, -1, false, Units.None));
+    private void Slow(int jump, int n) => _slow.Add(new SlowPath(jump, n, -1, false, Units.None, _deferred, n < _loopWriter));
 
     private void EmitSlowPath(SlowPath path)
     {
@@ -225,6 +230,7 @@ internal sealed unsafe partial class BlockTranslator
             _e.Patch(path.Third);
         }
 
+        EmitLeaving(path.Deferred, path.Early);
         CallInterpreter(path.Number, covered: true);
         if (path.Resume < 0)
         {

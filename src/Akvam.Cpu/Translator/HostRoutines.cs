@@ -99,12 +99,9 @@ internal sealed unsafe class HostRoutines : IDisposable
         const int s = HostRegister.Scratch, hint = HostRegister.Address;
         JudgeHint = Here(e);
         e.Load32(s, new HostMemory(hint, TlbHint.LeftThenAt));
-        e.Op(0x2B, s, HostMemory.State(StateOffset.Left), wide: false);
-        e.Push(s);
-        e.Load32(s, HostMemory.State(StateOffset.Left));
-        e.Op(0x89, s, new HostMemory(hint, TlbHint.LeftThenAt), wide: false);
+        e.Op(0x2B, s, HostRegister.Left, wide: false);
+        e.Op(0x89, HostRegister.Left, new HostMemory(hint, TlbHint.LeftThenAt), wide: false);
         e.Store32(new HostMemory(hint, TlbHint.MissesAt), TlbHint.MissesAllowed);
-        e.Pop(s);
 
         // SBB makes -1 of "below".
         e.AluImmediate(7, s, TlbHint.Instructions, wide: false);
@@ -162,6 +159,8 @@ internal sealed unsafe class HostRoutines : IDisposable
         {
             e.Store(HostMemory.State(n * 8), HostRegister.Of(n));
         }
+
+        e.Store(HostMemory.State(StateOffset.Left), HostRegister.Left);
     }
 
     private static void LoadPinned(Emitter e)
@@ -170,6 +169,8 @@ internal sealed unsafe class HostRoutines : IDisposable
         {
             e.Load(HostRegister.Of(n), HostMemory.State(n * 8));
         }
+
+        e.Load(HostRegister.Left, HostMemory.State(StateOffset.Left));
     }
 
     private void EmitRecipes(Emitter e)
@@ -177,7 +178,7 @@ internal sealed unsafe class HostRoutines : IDisposable
         for (int n = 0; n < (int)Recipe.Count; n++)
         {
             _recipes[n] = Here(e);
-            Recipes.Emit(e, n < (int)Recipe.Add ? Recipe.Image : (Recipe)n);
+            Recipes.Emit(e, n is < (int)Recipe.Add or >= (int)Recipe.Loop ? Recipe.Image : (Recipe)n);
             e.Return();
         }
 

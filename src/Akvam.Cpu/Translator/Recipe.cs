@@ -26,5 +26,8 @@ public enum Recipe
     // A plus or minus 1; CF as it was before is in FlagCarry.
     Increment = 36,
     Decrement = 40,
-    Count = 44,
+
+    /// <summary>Nobody has stored them: they come from the end of the loop that the block is, and its slow paths know how.</summary>
+    Loop = 44,
+    Count = 48,
 }

@@ -9,7 +9,7 @@ internal static class Recipes
     public static Recipe Of(Recipe operation, int size) => operation + int.Log2(size);
 
     /// <summary>True when CF is in <see cref="State.CpuState.FlagCarry"/>.</summary>
-    public static bool KeepsCarry(Recipe recipe) => recipe >= Recipe.Increment;
+    public static bool KeepsCarry(Recipe recipe) => recipe is >= Recipe.Increment and < Recipe.Loop;
 
     /// <summary>Flags from the state to the host's RFLAGS. Changes the scratch register only.</summary>
     public static void Emit(Emitter e, Recipe recipe)

@@ -26,7 +26,7 @@ internal unsafe struct TlbHint
     public const int Count = 2048;
 
     /// <summary>A place that misses so many times within so many instructions does better without.</summary>
-    public const int MissesAllowed = 64, Instructions = 24 * MissesAllowed;
+    public const int MissesAllowed = 64, Instructions = 96 * MissesAllowed;
 
     /// <summary>From the start of the state: behind the TLB.</summary>
     public const int Offset = CpuState.DtlbOffset + (Mem.DtlbEntries * 32);
