@@ -36,6 +36,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(GuestMode.Long, "0F01EE", 0, Vector.UD)] // rdpkru without CR4.PKE
     [InlineData(GuestMode.Protected32, "F30FAEC0", 0, Vector.UD)] // rdfsbase outside 64-bit mode
     [InlineData(GuestMode.LongUser, "0F33", 0, Vector.GP)] // rdpmc
+    [InlineData(GuestMode.Long, "0F33", 0, Vector.GP)]
     [InlineData(GuestMode.Long, "0F01C1", 0, Vector.UD)] // vmcall
     [InlineData(GuestMode.Long, "0F01D9", 0, Vector.UD)] // vmmcall
     [InlineData(GuestMode.Real, "0F37", 0, Vector.UD)] // getsec

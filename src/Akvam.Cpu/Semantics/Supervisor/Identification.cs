@@ -117,17 +117,8 @@ internal static unsafe class Identification
         return Flow.Next;
     }
 
-    /// <summary>Four counters that count nothing, as their MSRs say.</summary>
-    private static Flow Rdpmc(CpuState* s, Insn* i)
-    {
-        if ((s->Cpl != 0 && (s->Cr4 & Cr4.PCE) == 0) || (uint)s->Gpr[Rcx] > 3)
-        {
-            return Fault.Gp(s, 0);
-        }
-
-        SetEdxEax(s, 0);
-        return Flow.Next;
-    }
+    /// <summary>CPUID offers no counters, so every number is a wrong one. (Their MSRs read as zero, because old kernels write them without looking.) [SDM2 RDPMC]</summary>
+    private static Flow Rdpmc(CpuState* s, Insn* i) => Fault.Gp(s, 0);
 
     private static ulong EdxEax(CpuState* s) => (s->Gpr[Rdx] << 32) | (uint)s->Gpr[Rax];
 
