@@ -91,7 +91,9 @@ public sealed unsafe class StringPortTests
     [Fact]
     public void A_16_bit_pointer_wraps_between_two_elements()
     {
+        // Not at 0: that page is never in the TLB, where elements that go together are looked up.
         using TestMachine m = Machine(GuestMode.Real, 4, 0xFFFE, Rep, Insb);
+        m.State->Es.Base = 0x1_0000;
         byte next = 1;
         foreach (int count in new[] { 2, 2 })
         {
@@ -101,8 +103,8 @@ public sealed unsafe class StringPortTests
         }
 
         Assert.Equal(RunResult.Limit, m.Processor.Run(1));
-        Assert.Equal([1, 2], m.Memory.Slice(0xFFFE, 2).ToArray());
-        Assert.Equal([3, 4], m.Memory[..2].ToArray());
+        Assert.Equal([1, 2], m.Memory.Slice(0x1_FFFE, 2).ToArray());
+        Assert.Equal([3, 4], m.Memory.Slice(0x1_0000, 2).ToArray());
         Assert.Equal(2ul, m.State->Gpr[Register.Rdi]);
     }
 
