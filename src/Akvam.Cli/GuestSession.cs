@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Akvam.Cli.Commands;
 using Akvam.Cli.Terminal;
+using Akvam.Debugger.Smram;
 using Akvam.Machine;
 using Akvam.Machine.Devices;
 
@@ -17,6 +18,7 @@ internal sealed class GuestSession : IDisposable
     private readonly ConsoleOutput _debug;
     private readonly EventTrace? _trace;
     private readonly Pc _pc;
+    private readonly SmramServer? _inspector;
     private readonly List<PosixSignalRegistration> _signals = [];
     private readonly bool _ownInit, _stats;
     private RawTerminal? _terminal;
@@ -49,6 +51,16 @@ internal sealed class GuestSession : IDisposable
         catch
         {
             _trace?.Dispose();
+            throw;
+        }
+
+        try
+        {
+            _inspector = machine.Inspect is null ? null : new SmramServer(machine.Inspect, () => _pc.Processors);
+        }
+        catch
+        {
+            Dispose();
             throw;
         }
     }
@@ -89,6 +101,7 @@ internal sealed class GuestSession : IDisposable
 
     public void Dispose()
     {
+        _inspector?.Dispose();
         _pc.Dispose();
         _output.Dispose();
         _debug.Dispose();

@@ -45,6 +45,9 @@ public sealed class Pc : IDisposable
     /// <summary>Ends the machine from outside, and tells how it ended.</summary>
     public BoardControl Control { get; } = new();
 
+    /// <summary>The processors; none before an image is loaded.</summary>
+    public IEnumerable<Vcpu> Processors => _runners.Select(r => r.Vcpu);
+
     /// <summary>The guest's RAM.</summary>
     public IGuestMemory Memory => _memory;
 

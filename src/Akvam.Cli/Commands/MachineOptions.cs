@@ -34,6 +34,8 @@ internal static class MachineOptions
         return option;
     }
 
+    public static Option<string?> Inspect() => File("--inspect", "Make a socket for 'akvam smram --live'.", "SOCKET");
+
     public static Option<bool> Stats() => new("--stats") { Description = "Say at the end what the engine did, and which instructions the translator left to the interpreter." };
 
     public static Option<string?> DumpBlocks() => File("--dump-blocks", "Write the guest and host code of each translated block to files in a folder, one a processor.", "FOLDER");

@@ -6,7 +6,7 @@ using Akvam.Debugger.Smram;
 
 namespace Akvam.Cli.Commands;
 
-/// <summary><c>akvam smram FILE</c>.</summary>
+/// <summary><c>akvam smram FILE</c> and <c>akvam smram --live SOCKET</c>.</summary>
 internal static class SmramCommand
 {
     public static Command Create()
@@ -16,17 +16,19 @@ internal static class SmramCommand
             Description = "A state-save image: 512 bytes, or a dump of SMRAM (32 KiB from SMBASE + 8000h, or 64 KiB and more from SMBASE).",
             Arity = ArgumentArity.ZeroOrOne,
         };
+        Option<string?> live = MachineOptions.File("--live", "The image of a machine that runs, of its --inspect (or, for a client of 'akvam exec', AKVAM_INSPECT).", "SOCKET");
+        Option<int> cpu = MachineOptions.Number("--cpu", "N", "With --live: the processor's number.", 0, 0, 1023);
         Option<string?> format = Format("--format", "How the image is laid out, instead of finding it out");
         Option<string?> diff = MachineOptions.File("--diff", "Mark what is different in another image.");
         Option<string?> convert = Format("--convert", "Rewrite a 32-bit image in another format, into the file of --output");
         Option<string?> output = MachineOptions.File("--output", "Write the image to a file.");
         var at = new Option<long?>("--at") { Description = "Where in the file SMBASE lies, in hexadecimal.", HelpName = "OFFSET", CustomParser = ParseOffset };
-        var command = new Command("smram", "Print the processor state that an SMI saved in SMRAM, field by field.") { file, format, diff, convert, output, at };
+        var command = new Command("smram", "Print the processor state that an SMI saved in SMRAM, field by field.") { file, live, cpu, format, diff, convert, output, at };
         command.Validators.Add(result =>
         {
-            if (result.GetValue(file) is null)
+            if ((result.GetValue(file) is null) == (result.GetValue(live) is null))
             {
-                result.AddError("smram needs the name of a file");
+                result.AddError("smram needs the name of a file, or --live SOCKET");
             }
 
             if (result.GetValue(convert) is not null && result.GetValue(output) is null)
@@ -34,10 +36,27 @@ internal static class SmramCommand
                 result.AddError("--convert needs --output FILE");
             }
         });
-        command.SetAction(parsed => Show(
-            SmramFile.Read(parsed.GetValue(file)!, SmramNames.Parse(parsed.GetValue(format) ?? ""), parsed.GetValue(at)), parsed.GetValue(file)!, parsed.GetValue(diff),
-            parsed.GetValue(convert), parsed.GetValue(output)));
+        command.SetAction(parsed =>
+        {
+            SmramFormat? wanted = SmramNames.Parse(parsed.GetValue(format) ?? "");
+            string name = parsed.GetValue(file) ?? parsed.GetValue(live)!;
+            SmramImage image = parsed.GetValue(live) is { } socket ? Fetch(socket, parsed.GetValue(cpu), wanted) : SmramFile.Read(name, wanted, parsed.GetValue(at));
+            return Show(image, name, parsed.GetValue(diff), parsed.GetValue(convert), parsed.GetValue(output));
+        });
         return command;
+    }
+
+    private static SmramImage Fetch(string socket, int cpu, SmramFormat? format)
+    {
+        byte[] bytes = SmramClient.Fetch(socket, cpu, out SmmView view);
+        string state = view.InSmm ? "in its SMI handler" : "outside SMM; what the last SMI saved, unless it was overwritten";
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"processor {cpu}: SMBASE {view.Smbase:x}h, {view.Count} SMIs, {state}"));
+        if (view.Count == 0 && bytes.AsSpan().IndexOfAnyExcept((byte)0) < 0)
+        {
+            throw new SmramException($"{socket}: processor {cpu} has had no SMI");
+        }
+
+        return new SmramImage(bytes, format ?? SmramDetector.Detect(bytes));
     }
 
     private static int Show(SmramImage image, string name, string? diff, string? convert, string? output)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Akvam.Abi;
+using Akvam.Debugger.Smram;
 
 namespace Akvam.Preload;
 
@@ -11,7 +12,10 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
     private readonly Dictionary<uint, int> _guards = [];
     private int _ringFile = -1;
     private readonly ConcurrentDictionary<uint, ulong> _slotPages = new();
+    private readonly ConcurrentBag<Vcpu> _vcpus = [];
     private readonly TraceFile? _trace = TraceFile.Open();
+    private readonly Lock _gate = new();
+    private SmramServer? _inspector;
     private const int RingSize = 4096;
 
     private int _references = 1;
@@ -47,6 +51,7 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
             return;
         }
 
+        _inspector?.Dispose();
         Vm.Dispose();
         _trace?.Close();
         foreach ((nint address, int size) in _mappings)
@@ -90,6 +95,8 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
                 {
                     created = Vm.CreateVcpu((uint)id, page);
                     _trace?.Follow(created);
+                    _vcpus.Add(created);
+                    StartInspector();
                     _mappings.Add((page, size));
                     Retain();
                     return new VcpuFile(Descriptors, this, created);
@@ -135,6 +142,27 @@ internal sealed class VmFile(Descriptors descriptors, Vm vm) : KvmFile(descripto
             }
 
             return Descriptors.Reopen(file);
+        }
+    }
+
+    /// <summary>The socket that AKVAM_INSPECT names, for 'akvam smram --live'. A client has no option for it, so what is wrong is said and nothing more.</summary>
+    private void StartInspector()
+    {
+        lock (_gate)
+        {
+            if (_inspector is not null || Environment.GetEnvironmentVariable("AKVAM_INSPECT") is not { Length: > 0 } path)
+            {
+                return;
+            }
+
+            try
+            {
+                _inspector = new SmramServer(path, () => _vcpus);
+            }
+            catch (SmramException e)
+            {
+                Console.Error.WriteLine($"akvam: {e.Message}");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ internal static class DependencyRules
         ["Akvam.Cpu"] = [],
         ["Akvam.Devices"] = [],
         ["Akvam"] = ["Akvam.Abi", "Akvam.Cpu", "Akvam.Devices"],
-        ["Akvam.Preload"] = ["Akvam", "Akvam.Abi"],
+        ["Akvam.Preload"] = ["Akvam", "Akvam.Abi", "Akvam.Debugger"],
         ["Akvam.Machine"] = ["Akvam"],
         ["Akvam.Debugger"] = ["Akvam"],
         ["Akvam.Cli"] = ["Akvam.Machine", "Akvam.Debugger"],
@@ -34,7 +34,7 @@ internal static class DependencyRules
         ["Akvam.Devices"] = [],
         ["Akvam"] = ["Akvam.Abi", "Akvam.Cpu", "Akvam.Devices"],
         ["Akvam.Machine"] = ["Akvam", "Akvam.Abi"],
-        ["Akvam.Preload"] = ["Akvam", "Akvam.Abi"],
+        ["Akvam.Preload"] = ["Akvam", "Akvam.Abi", "Akvam.Debugger"],
         ["Akvam.Debugger"] = ["Akvam", "Akvam.Abi"],
         ["akvam-cli"] = ["Akvam.Machine", "Akvam.Debugger", "Akvam", "Akvam.Abi"],
     };
