@@ -12,6 +12,9 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Bytes from the first to the last that a group may span: the more, the more often it crosses a page.</summary>
     private const int MaxSpan = 512;
 
+    /// <summary>Bytes that a base may move while it is followed.</summary>
+    private const int MaxDistance = 1 << 20;
+
     /// <summary>What a probe is asked: how many bytes, whether the first access is a write, and whether one of them is.</summary>
     public const int ProbeSpan = 0xFFFF, ProbeWrites = 1 << 16, ProbeWillWrite = 1 << 17;
 
@@ -19,10 +22,11 @@ internal sealed unsafe partial class BlockTranslator
     private readonly int[] _groupOf = new int[Interpreter.BlockCache.MaxInstructions];
     private readonly int[] _open = new int[CpuState.Addends];
     private readonly List<Miss> _misses = [];
+    private readonly bool[] _isAligned = new bool[Interpreter.BlockCache.MaxInstructions];
     private int _groupCount, _openCount;
 
-    /// <summary>Accesses through <see cref="Address"/> plus <see cref="From"/> to <see cref="To"/>, as the registers are at <see cref="First"/>; <see cref="Moved"/>: how far the base has moved since.</summary>
-    private record struct Group(GuestAddress Address, int Slot, int First, int Last, int From, int To, int Moved, bool Writes);
+    /// <summary>Accesses through <see cref="Address"/> plus <see cref="From"/> to <see cref="To"/>, as the registers are at <see cref="First"/>; <see cref="Moved"/>: how far the base has moved since. At <see cref="AlignedAt"/> it is aligned to <see cref="Alignment"/>.</summary>
+    private record struct Group(GuestAddress Address, int Slot, int First, int Last, int From, int To, int Moved, bool Writes, int Alignment = 0, int AlignedAt = 0);
 
     /// <summary>A jump of the first instruction of a group that has to be done by other means, and where it may try again.</summary>
     private readonly record struct Miss(int Jump, int Number, int Retry, Units Held, Deferred? Deferred);
@@ -30,8 +34,8 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The TLB was searched for the memory operand before.</summary>
     private bool IsFound(int n) => _groupOf[n] >= 0 && _groups[_groupOf[n]].First != n && !NeedsAlignment(n);
 
-    /// <summary>The operand has to be aligned, or the instruction faults.</summary>
-    private bool NeedsAlignment(int n) => _forms[n] == Coverage.Form.Encoded && (_needs[n] & EncodedCoverage.Needs.Alignment) != 0;
+    /// <summary>The operand has to be aligned, or the instruction faults; and nothing is known about it.</summary>
+    private bool NeedsAlignment(int n) => _forms[n] == Coverage.Form.Encoded && (_needs[n] & EncodedCoverage.Needs.Alignment) != 0 && !_isAligned[n];
 
     /// <summary>An access that may leave the block.</summary>
     private bool MayLeave(int n) => Accesses(n) && !IsFound(n);
@@ -41,6 +45,7 @@ internal sealed unsafe partial class BlockTranslator
         _misses.Clear();
         _groupCount = _openCount = 0;
         Array.Fill(_groupOf, -1, 0, _block->Count);
+        Array.Clear(_isAligned);
         for (int n = 0; n < _block->Count && !none; n++)
         {
             if (_forms[n] == Coverage.Form.Interpreted)
@@ -118,7 +123,7 @@ internal sealed unsafe partial class BlockTranslator
             }
 
             long from = Math.Min(g.From, (long)address.Disp + g.Moved), to = Math.Max(g.To, (long)address.Disp + g.Moved + size);
-            if (to - from > MaxSpan)
+            if (to - from > MaxSpan || from < int.MinValue || to > int.MaxValue)
             {
                 Close(k);
                 break;
@@ -129,6 +134,7 @@ internal sealed unsafe partial class BlockTranslator
             g.Writes |= writes;
             g.Last = n;
             _groupOf[n] = _open[k];
+            Align(ref g, n, address.Disp + g.Moved, size);
             return;
         }
 
@@ -145,7 +151,27 @@ internal sealed unsafe partial class BlockTranslator
 
         _groups[_groupCount] = new Group(address, slot, n, n, address.Disp, address.Disp + size, 0, writes);
         _open[_openCount++] = _groupCount;
+        Align(ref _groups[_groupCount], n, address.Disp, size);
         _groupOf[n] = _groupCount++;
+    }
+
+    /// <summary>What one access of a group is checked for need not be checked again at a multiple of it.</summary>
+    private void Align(ref Group g, int n, int at, int size)
+    {
+        if (!NeedsAlignment(n))
+        {
+            return;
+        }
+
+        if (g.Alignment >= size && (at - g.AlignedAt) % size == 0)
+        {
+            _isAligned[n] = true;
+        }
+        else
+        {
+            g.Alignment = size;
+            g.AlignedAt = at;
+        }
     }
 
     private void Close(int k) => _open[k] = _open[--_openCount];
@@ -180,7 +206,7 @@ internal sealed unsafe partial class BlockTranslator
         for (int k = _openCount - 1; k >= 0; k--)
         {
             ref Group g = ref _groups[_open[k]];
-            if (g.Address.Index == guest * 8 || (g.Address.Base == guest * 8 && (!known || Math.Abs((long)g.Moved + by) > MaxSpan)))
+            if (g.Address.Index == guest * 8 || (g.Address.Base == guest * 8 && (!known || Math.Abs((long)g.Moved + by) > MaxDistance)))
             {
                 Close(k);
             }
@@ -233,7 +259,7 @@ internal sealed unsafe partial class BlockTranslator
                 return 0;
         }
 
-        if (Math.Abs(by) > MaxSpan)
+        if (Math.Abs(by) > MaxDistance)
         {
             return 0;
         }

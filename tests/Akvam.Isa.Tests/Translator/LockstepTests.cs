@@ -197,7 +197,12 @@ public sealed unsafe class LockstepTests
                 return false;
             }
 
-            if (m.Processor.Run(1) != RunResult.Limit)
+            RunResult result = m.Processor.Run(1);
+            if (result == RunResult.UserExit)
+            {
+                m.Processor.Pending.Complete();
+            }
+            else if (result != RunResult.Limit)
             {
                 break;
             }
