@@ -49,11 +49,12 @@ right()
         same "lines that came twice" "$(sort got | uniq -d)" ''
     fi
 
-    # Of each thread every round up to its last.
-    local thread last
+    # Of each thread every round up to its last. A spoilt line does not count: what it stood for may lie beyond the last cut.
+    local thread
+    grep -axF -f all got > good
     for ((thread = 0; thread < cpus; thread++)); do
-        last=$(awk -v t="$thread" '$2 == t && $3 > m { m = $3 } END { print m + 0 }' got)
-        same "rounds of thread $thread" "$(grep -axF -f all got | awk -v t="$thread" '$2 == t { print $3 }' | sort -nu | wc -l)" "$last"
+        same "rounds of thread $thread" "$(awk -v t="$thread" '$2 == t { print $3 }' good | sort -nu | wc -l)" \
+            "$(awk -v t="$thread" '$2 == t && $3 > m { m = $3 } END { print m + 0 }' good)"
     done
 }
 
