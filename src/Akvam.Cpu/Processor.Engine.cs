@@ -11,12 +11,13 @@ public sealed unsafe partial class Processor
     public const int DefaultTranslateAfter = 16;
 
     private TranslatorEngine? _translator;
+    private EngineKind _engine;
 
     /// <summary>What executes guest code; may be changed while the processor stands still. A host that is not x86-64 has the interpreter only.</summary>
     /// <exception cref="PlatformNotSupportedException">The host is not x86-64.</exception>
     public EngineKind Engine
     {
-        get => _translator == null ? EngineKind.Interpreter : EngineKind.Translator;
+        get => _engine;
         set
         {
             if (value == Engine)
@@ -31,7 +32,8 @@ public sealed unsafe partial class Processor
 
             Blocks.Reset();
             _translator?.Dispose();
-            _translator = value == EngineKind.Translator ? new TranslatorEngine(this) : null;
+            _translator = null;
+            _engine = value;
         }
     }
 
@@ -48,4 +50,13 @@ public sealed unsafe partial class Processor
     public ITranslationObserver? TranslationObserver { get; set; }
 
     internal TranslatorEngine? Translator => _translator;
+
+    /// <summary>The translator is made when the processor runs for the first time: most processors of the largest VMs never do.</summary>
+    private void PrepareEngine()
+    {
+        if (_engine == EngineKind.Translator && _translator == null)
+        {
+            _translator = new TranslatorEngine(this);
+        }
+    }
 }

@@ -30,6 +30,7 @@ public sealed unsafe partial class Processor
 
         // User space may have changed memory behind our back: cached blocks are compared with it before they run again.
         s->Epoch++;
+        PrepareEngine();
         Group.Enter(this);
         try
         {

@@ -44,12 +44,11 @@ public sealed record VmOptions
     public bool VmwareBackdoor { get; init; } = ModuleParameter("enable_vmware_backdoor") is "Y" or "y" or "1";
 
     /// <summary>
-    /// What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that the interpreter runs, as it
-    /// does on every host that is not x86-64.
+    /// What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that it is the translator, or on
+    /// hosts that are not x86-64 the interpreter: the first of <see cref="EngineNames"/>.
     /// </summary>
-    public EngineKind Engine { get; init; } =
-        EngineNames.FirstOrDefault(name => name.Equals(Environment.GetEnvironmentVariable("AKVAM_ENGINE"), StringComparison.OrdinalIgnoreCase)) is { } name
-            ? Enum.Parse<EngineKind>(name, ignoreCase: true) : EngineKind.Interpreter;
+    public EngineKind Engine { get; init; } = Enum.Parse<EngineKind>(
+        EngineNames.FirstOrDefault(name => name.Equals(Environment.GetEnvironmentVariable("AKVAM_ENGINE"), StringComparison.OrdinalIgnoreCase)) ?? EngineNames[0], ignoreCase: true);
 
     /// <summary>How often the translator interprets a piece of code before it translates it. Without a wish, AKVAM_TRANSLATE_AFTER decides: 0 makes it translate everything.</summary>
     public int TranslateAfter { get; init; } =
@@ -57,7 +56,7 @@ public sealed record VmOptions
 
     /// <summary>The names of the engines that run on this host; the one that runs without a wish comes first.</summary>
     public static IReadOnlyList<string> EngineNames { get; } =
-        RuntimeInformation.ProcessArchitecture == Architecture.X64 ? ["interpreter", "translator"] : ["interpreter"];
+        RuntimeInformation.ProcessArchitecture == Architecture.X64 ? ["translator", "interpreter"] : ["interpreter"];
 
     /// <summary>What a person should know about the engines of this host, or null: both are there.</summary>
     public static string? EngineNote { get; } = EngineNames.Count > 1 ? null
