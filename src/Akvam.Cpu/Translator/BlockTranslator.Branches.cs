@@ -102,6 +102,12 @@ internal sealed unsafe partial class BlockTranslator
                 _e.CallTo(_routines.Dispatch);
                 ContinueAt(next);
                 break;
+            case Coverage.Form.SystemCall:
+                EmitSystemCall(n, next);
+                break;
+            case Coverage.Form.SystemReturn:
+                EmitSystemReturn(n);
+                break;
             default:
                 EmitReturn(n, 8 + (ushort)i->Imm);
                 break;

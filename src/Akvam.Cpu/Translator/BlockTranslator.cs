@@ -180,6 +180,9 @@ internal sealed unsafe partial class BlockTranslator
             case Coverage.Form.Leave:
                 EmitLeave(n);
                 return false;
+            case Coverage.Form.SwapGs:
+                EmitSwapGs();
+                return false;
             case Coverage.Form.Interpreted:
                 ForgetHostFlags();
                 CallInterpreter(n, covered: false);

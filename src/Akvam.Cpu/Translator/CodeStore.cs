@@ -14,7 +14,9 @@ namespace Akvam.Cpu.Translator;
 internal sealed unsafe class CodeStore : IDisposable
 {
     private const int CodeBytes = 64 << 20, RecordBytes = 24 << 20, PageBits = 10;
-    private const int ModeShift = 12, EpochShift = 36;
+
+    /// <summary>Where mode and epoch are in a stamp.</summary>
+    public const int ModeShift = 12, EpochShift = 36;
 
     private readonly CodeChunk _code = new(CodeBytes);
     private readonly byte* _records = (byte*)NativeMemory.Alloc(RecordBytes);

@@ -30,6 +30,9 @@ internal static unsafe class Coverage
         Push,
         Pop,
         Leave,
+        SystemCall,
+        SystemReturn,
+        SwapGs,
     }
 
     public static Form Of(Insn* i, in Instruction x)
@@ -151,6 +154,12 @@ internal static unsafe class Coverage
                 return memory ? Form.Interpreted : Form.Push;
             case Code.Pop_r64:
                 return Form.Pop;
+            case Code.Syscall:
+                return Form.SystemCall;
+            case Code.Sysretq:
+                return Form.SystemReturn;
+            case Code.Swapgs:
+                return Form.SwapGs;
             case Code.Leaveq:
                 return Form.Leave;
             case Code.Jmp_rel8_64 or Code.Jmp_rel32_64:

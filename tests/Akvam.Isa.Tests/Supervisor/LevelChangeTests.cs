@@ -1,4 +1,5 @@
 using Akvam.Cpu;
+using Akvam.Cpu.Flags;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
 using Iced.Intel;
@@ -98,6 +99,62 @@ public sealed unsafe class LevelChangeTests
         Assert.Equal(RunResult.Limit, m.Processor.Run(3));
         Assert.Equal((user, userTag), (s->Mode, s->DataTag));
         Assert.Equal((ModeSetup.UserCode64, ModeSetup.UserData), (s->Cs.Selector, s->Ss.Selector));
+    }
+
+    /// <summary>SYSCALL and SYSRET with all kinds of flags and selectors, stopped after each instruction.</summary>
+    [Fact]
+    public void Both_engines_are_in_the_same_state_after_each_instruction()
+    {
+        void Program(Assembler a)
+        {
+            Label again = a.CreateLabel();
+            a.mov(ebx, 5);
+            a.Label(ref again);
+            a.sub(eax, ebx);
+            a.syscall();
+            a.add(eax, 0x7FFF_FFFF);
+            a.std();
+            a.syscall();
+            a.cld();
+            a.dec(rbx);
+            a.jnz(again);
+            a.hlt();
+        }
+
+        foreach ((ulong star, ulong mask) in new[] { (0x0023_0010ul, 0x4_7700ul), (0xFFF0_FFFFul, Rflags.Lazy | Rflags.DF), (0x0028_0020ul, 0ul) })
+        {
+            for (ulong n = 1; n < 60; n++)
+            {
+                using TestMachine one = Machine(EngineKind.Interpreter, GuestMode.LongUser, Program, Cr4.UMIP);
+                using TestMachine two = Machine(EngineKind.Translator, GuestMode.LongUser, Program, Cr4.UMIP);
+                foreach (TestMachine m in new[] { one, two })
+                {
+                    Write(m, SystemCall, a =>
+                    {
+                        a.swapgs();
+                        a.mov(r8, r11);
+                        a.and(r11d, ~0x200);
+                        a.xor(r11d, 0x4008C4);
+                        a.swapgs();
+                        a.sysretq();
+                    });
+                    m.State->Star = star << 32;
+                    m.State->Sfmask = mask;
+                    m.State->KernelGsBase = 0x1234;
+                    m.State->Cs.Base = m.State->Ss.Base = 0x77;
+                    m.State->SystemFlags |= Rflags.IF;
+                    Assert.Equal(RunResult.Limit, m.Processor.Run(n));
+                }
+
+                Assert.Equal(Describe(one.State), Describe(two.State));
+            }
+        }
+
+        static string Describe(CpuState* s) =>
+            $"{s->Rip:x} {s->Gpr[Register.Rcx]:x} {s->Gpr[8]:x} {s->Gpr[11]:x} {s->Gpr[Register.Rax]:x} {LazyFlags.Read(s):x} {s->Cpl} {s->Mode} {s->DataTag:x} {s->CodeTag:x} "
+            + $"{s->SystemTag:x} {s->SlowWho} {s->AlignmentCheck} {s->Gs.Base:x} {s->KernelGsBase:x} {s->Retired} {Segment(s->Cs)} {Segment(s->Ss)}";
+
+        static string Segment(SegmentRegister r) => $"{r.Selector:x}:{r.Base:x}+{r.Limit:x}/{r.Attributes:x}/{r.Unusable}";
     }
 
     [Theory]
