@@ -206,6 +206,28 @@ public sealed unsafe partial class Processor
         }
     }
 
+    /// <summary>
+    /// Delivers a fault that an instruction of host code raised, without a way through the run loop; false: that has to see it. Events come between two
+    /// instructions of the handler as anywhere else.
+    /// </summary>
+    internal bool TryDeliverFault(CpuState* s)
+    {
+        if (s->Abort != AbortReason.Fault || ((InterceptedExceptions >> (int)s->Fault.Vector) & 1) != 0 || s->StopAt != ulong.MaxValue || Trace != null)
+        {
+            return false;
+        }
+
+        Delivery.Fault(s);
+        if (s->Delivering.Kind != EventKind.None || s->TripleFault != 0)
+        {
+            // Delivered as far as it can be: nothing is left to do about the instruction.
+            s->Abort = AbortReason.Interrupted;
+            return false;
+        }
+
+        return true;
+    }
+
     private Flow StepCarefully(CpuState* s)
     {
         // Behind MOV SS Intel processors hold back instruction breakpoints; AMD processors traps only. [SDM3 6.8.3] [APM2 8.5]

@@ -106,6 +106,12 @@ public sealed unsafe class BlockCache : IDisposable
             return null;
         }
 
+        MarkAsCode(page.Version);
+        if (_waited)
+        {
+            return null;
+        }
+
         byte* host = page.Host + (linear & 4095);
         bool limited = (s->Mode & ModeKey.CsLimited) != 0;
         Block** bucket = Bucket(host, s->Mode);
@@ -143,15 +149,18 @@ public sealed unsafe class BlockCache : IDisposable
             bucket = Bucket(host, s->Mode);
         }
 
-        MarkAsCode(page.Version);
-        if (_waited)
+        Block* made = _decoder.Decode(s, linear, page, limit, (Block*)(_arena + _used));
+        if (made == null)
         {
             return null;
         }
 
-        Block* made = _decoder.Decode(s, linear, page, limit, (Block*)(_arena + _used));
-        if (made == null)
+        int inPage = made->Host2 == null ? made->Bytes : (int)(4096 - (linear & 4095));
+        CodeMap.NoteCode(made->Version, made->Host, inPage);
+        if (!Same(made->Host, Block.Code(made), inPage))
         {
+            // Another processor wrote here before it could know that this is code.
+            _waited = true;
             return null;
         }
 
@@ -164,7 +173,7 @@ public sealed unsafe class BlockCache : IDisposable
     private bool _fetchFailed;
 
     /// <summary>
-    /// <see cref="MarkAsCode"/> let other threads change what they like, memory slots too: everything looked up before it is stale.
+    /// Another thread changed something meanwhile, or, because <see cref="MarkAsCode"/> had to wait, may have changed anything: everything is looked up again.
     /// </summary>
     private bool _waited;
 
@@ -172,7 +181,7 @@ public sealed unsafe class BlockCache : IDisposable
     private bool IsCurrent(CpuState* s, Block* b, ulong linear)
     {
         _fetchFailed = false;
-        uint v = Volatile.Read(ref *b->Version);
+        uint v = CodeMap.Current(b->Version);
         int first = b->Bytes;
         if (b->Host2 != null)
         {
@@ -189,7 +198,7 @@ public sealed unsafe class BlockCache : IDisposable
                 return false;
             }
 
-            uint v2 = Volatile.Read(ref *page2.Version);
+            uint v2 = CodeMap.Current(page2.Version);
             if (!Same(b->Host2, Block.Code(b) + first, b->Bytes - first))
             {
                 return false;
@@ -198,6 +207,7 @@ public sealed unsafe class BlockCache : IDisposable
             b->SeenVersion2 = v2;
         }
 
+        CodeMap.NoteCode(b->Version, b->Host, first);
         if ((b->SeenVersion != v || b->Epoch != s->Epoch || b->Host2 != null) && !Same(b->Host, Block.Code(b), first))
         {
             return false;
@@ -235,7 +245,7 @@ public sealed unsafe class BlockCache : IDisposable
         ProcessorGroup group = _processor.Group;
         if (group.Processors.Length == 1)
         {
-            *version = CodeMap.First;
+            CodeMap.Begin(version);
             Track(_processor, version);
             return;
         }
@@ -244,7 +254,11 @@ public sealed unsafe class BlockCache : IDisposable
         group.Exclusive(
             () =>
             {
-                Interlocked.CompareExchange(ref *(uint*)v, CodeMap.First, 0);
+                if (*(uint*)v == 0)
+                {
+                    CodeMap.Begin((uint*)v);
+                }
+
                 foreach (Processor p in group.Processors)
                 {
                     Track(p, (uint*)v);

@@ -30,7 +30,7 @@ internal sealed unsafe class BlockDecoder
         int inPage = (int)(4096 - (linear & 4095));
         ulong toLimit = csLimit - s->Rip;
         int available = toLimit < (ulong)inPage ? (int)toLimit + 1 : inPage;
-        *to = new Block { Host = page.Host + (linear & 4095), Version = page.Version, Mode = s->Mode, SeenVersion = Volatile.Read(ref *page.Version) };
+        *to = new Block { Host = page.Host + (linear & 4095), Version = page.Version, Mode = s->Mode, SeenVersion = CodeMap.Current(page.Version) };
 
         // Decoded from a copy, which is also what later comparisons are made with: another processor may be writing here right now.
         byte* bytes = stackalloc byte[BlockCache.MaxBytes];
@@ -94,7 +94,7 @@ internal sealed unsafe class BlockDecoder
 
         to->Host2 = page2.Host;
         to->Version2 = page2.Version;
-        to->SeenVersion2 = Volatile.Read(ref *page2.Version);
+        to->SeenVersion2 = CodeMap.Current(page2.Version);
         ulong left = toLimit - (ulong)inPage;
         int more = left < MaxLength - 1 ? (int)left + 1 : MaxLength;
         Buffer.MemoryCopy(page2.Host, bytes + inPage, MaxLength, more);

@@ -291,7 +291,7 @@ internal static unsafe class PageWalker
             return false;
         }
 
-        memory.Written(slot, gpa, (byte*)p);
+        memory.Written(slot, gpa, (byte*)p, sizeof(ulong));
         return true;
     }
 
@@ -319,7 +319,7 @@ internal static unsafe class PageWalker
             return false;
         }
 
-        memory.Written(slot, gpa, (byte*)p);
+        memory.Written(slot, gpa, (byte*)p, sizeof(uint));
         return true;
     }
 }

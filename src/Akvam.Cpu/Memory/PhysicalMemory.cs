@@ -125,7 +125,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
             byte* host = slot.Host + (gpa - slot.Gpa);
             int n = (int)Math.Min((ulong)data.Length, 4096 - (gpa & 4095));
             data[..n].CopyTo(new Span<byte>(host, n));
-            Written(slot, gpa, host);
+            Written(slot, gpa, host, n);
             data = data[n..];
             gpa += (ulong)n;
         }
@@ -134,13 +134,13 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     }
 
     /// <summary>To be called after a write through another way than the TLB: logs the page and raises its version if it holds code.</summary>
-    internal void Written(MemorySlot slot, ulong gpa, byte* host)
+    internal void Written(MemorySlot slot, ulong gpa, byte* host, int size)
     {
         slot.MarkDirty(gpa);
         uint* version = Code.VersionOf(host);
         if (Volatile.Read(ref *version) != 0)
         {
-            CodeMap.Raise(version);
+            CodeMap.Written(version, host, size);
         }
     }
 

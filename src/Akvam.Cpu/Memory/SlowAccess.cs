@@ -116,9 +116,9 @@ internal static unsafe class SlowAccess
             return flow;
         }
 
-        CodeChanged(s, s->TrackedModify);
+        uint* version = s->TrackedModify;
         s->TrackedModify = null;
-        return Flow.End;
+        return Written(s, version, p, size);
     }
 
     public static bool Probe(CpuState* s, ulong linear, int size, AccessKind kind, ulong tag)
@@ -185,6 +185,13 @@ internal static unsafe class SlowAccess
             if (kind == AccessKind.Write && e->Write != page)
             {
                 target.Version = memory.Code.VersionOf(target.Host);
+                if (Volatile.Read(ref *target.Version) == 0)
+                {
+                    // It is no code any more.
+                    e->Write = page;
+                    e->Tracked = TlbEntry.Invalid;
+                    target.Version = null;
+                }
             }
 
             return true;
@@ -279,15 +286,20 @@ internal static unsafe class SlowAccess
             return Flow.Next;
         }
 
-        // The block that is running may be the one that was changed: leave it after this instruction.
-        CodeChanged(s, t.Version);
-        return Flow.End;
+        return Written(s, t.Version, t.Host, size);
     }
 
-    /// <summary>Other processors may be in a loop in this page that asks for nothing but requests.</summary>
-    private static void CodeChanged(CpuState* s, uint* version)
+    /// <summary>
+    /// Bytes of a page with code were written. The block that is running may be the one that was changed: it is left after this instruction. Other processors may be in
+    /// a loop in this page that asks for nothing but requests.
+    /// </summary>
+    private static Flow Written(CpuState* s, uint* version, byte* host, int size)
     {
-        CodeMap.Raise(version);
+        if (!CodeMap.Written(version, host, size))
+        {
+            return Flow.Next;
+        }
+
         Processor processor = Processor.Of(s);
         if (processor.Group.Processors.Length > 1)
         {
@@ -299,6 +311,8 @@ internal static unsafe class SlowAccess
                 }
             }
         }
+
+        return Flow.End;
     }
 
     /// <summary>Copies with the widest single accesses, so that aligned operands stay indivisible.</summary>

@@ -38,6 +38,13 @@ internal static unsafe class InterruptReturn
         {
             // NMIs are let through again after the IRET that ends their handler. [SDM3 6.7.1]
             s->NmiMasked = 0;
+            if ((s->SystemFlags & (Rflags.RF | Rflags.TF)) == Rflags.RF && s->CodeBreakpoints == 0 && s->StopAt == ulong.MaxValue && Volatile.Read(ref s->Requests) == 0
+                && !Processor.Of(s).SingleStep)
+            {
+                // There is nothing that it could hold back, and nobody looks before the next instruction clears it.
+                s->SystemFlags &= ~Rflags.RF;
+            }
+
             Processor.EvaluateFlags(s, before);
             if (s->NmiPending != 0 || s->PendingDebug != 0)
             {

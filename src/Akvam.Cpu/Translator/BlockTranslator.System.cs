@@ -1,6 +1,7 @@
 using System.Numerics;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
+using Iced.Intel;
 
 namespace Akvam.Cpu.Translator;
 
@@ -99,6 +100,31 @@ internal sealed unsafe partial class BlockTranslator
         _e.Load(Address, HostMemory.State(SystemOffset.KernelGsBase));
         _e.Store(HostMemory.State(SystemOffset.KernelGsBase), Scratch);
         _e.Store(HostMemory.State(StateOffset.GsBase), Address);
+    }
+
+    private void EmitReadControl(int n)
+    {
+        int guest = Guest(_guest[n], 0), host = HostRegister.Of(guest);
+        _e.Load(host < 0 ? Scratch : host, HostMemory.State(SystemOffset.Control(Insn(n)->R1)));
+        StoreGuest(guest, Scratch);
+    }
+
+    /// <summary>None of them lets an event in.</summary>
+    private void EmitSystemFlag(int n)
+    {
+        HostMemory flags = HostMemory.State(SystemOffset.SystemFlags);
+        switch (_guest[n].Mnemonic)
+        {
+            case Mnemonic.Cld:
+                _e.AluImmediate(And, flags, ~(int)Rflags.DF);
+                break;
+            case Mnemonic.Std:
+                _e.AluImmediate(Or, flags, (int)Rflags.DF);
+                break;
+            default:
+                _e.AluImmediate(And, flags, ~(int)Rflags.IF);
+                break;
+        }
     }
 
     private void TestFlags(ulong flags)

@@ -140,7 +140,7 @@ internal sealed unsafe partial class BlockTranslator
             _reader.Position = i->Offset;
             _decoder.IP = i->Offset;
             _decoder.Decode(out _guest[n]);
-            _forms[n] = _guest[n].IsInvalid ? Coverage.Form.Interpreted : Coverage.Of(i, _guest[n]);
+            _forms[n] = _guest[n].IsInvalid ? Coverage.Form.Interpreted : Coverage.Of(i, _guest[n], _block->Mode);
             if (_forms[n] == Coverage.Form.Interpreted && !_guest[n].IsInvalid)
             {
                 _needs[n] = _encoded.Of(i, _guest[n], _block->Mode);
@@ -179,6 +179,13 @@ internal sealed unsafe partial class BlockTranslator
                 return false;
             case Coverage.Form.Leave:
                 EmitLeave(n);
+                return false;
+            case Coverage.Form.ReadControl:
+                EmitReadControl(n);
+                return false;
+            case Coverage.Form.SystemFlag:
+                ForgetHostFlags();
+                EmitSystemFlag(n);
                 return false;
             case Coverage.Form.SwapGs:
                 EmitSwapGs();

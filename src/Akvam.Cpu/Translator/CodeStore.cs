@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Akvam.Cpu.Interpreter;
+using Akvam.Cpu.Memory;
 using Akvam.Cpu.Native;
 using Akvam.Cpu.State;
 
@@ -101,12 +102,13 @@ internal sealed unsafe class CodeStore : IDisposable
     /// <summary>The page was found where it is under <paramref name="stamp"/>: compares its blocks with memory if that may have changed, and drops those that differ.</summary>
     public void Verify(CodePage* page, ulong stamp, uint epoch)
     {
-        uint version = Volatile.Read(ref *page->Version);
+        uint version = CodeMap.Current(page->Version);
         if (page->Epoch != epoch || page->SeenVersion != version)
         {
             for (Block* b = page->Blocks, next; b != null; b = next)
             {
                 next = b->NextInPage;
+                CodeMap.NoteCode(page->Version, b->Host, b->Bytes);
                 if (!new ReadOnlySpan<byte>(b->Host, b->Bytes).SequenceEqual(new ReadOnlySpan<byte>(Block.Code(b), b->Bytes)))
                 {
                     Drop(b);

@@ -33,9 +33,15 @@ internal static unsafe class Coverage
         SystemCall,
         SystemReturn,
         SwapGs,
+
+        /// <summary>MOV from CR0, CR2, CR3 or CR4.</summary>
+        ReadControl,
+
+        /// <summary>CLD, STD, and CLI in kernel code.</summary>
+        SystemFlag,
     }
 
-    public static Form Of(Insn* i, in Instruction x)
+    public static Form Of(Insn* i, in Instruction x, ModeKey mode)
     {
         // A handler that is not the row's was put there by a legality check, or was prepared.
         ref readonly IsaRow row = ref Isa.Row(x.Code);
@@ -46,7 +52,7 @@ internal static unsafe class Coverage
             return Form.Interpreted;
         }
 
-        Form form = OfMnemonic(i, x, memory);
+        Form form = OfMnemonic(i, x, memory, mode);
         return form == Form.Plain && (!HasGeneralOperands(x) || (HasHighByte(x) && (memory || UsesStackPointer(x)))) ? Form.Interpreted : form;
     }
 
@@ -108,10 +114,12 @@ internal static unsafe class Coverage
         return x.Code is not (>= Code.Mov_AL_moffs8 and <= Code.Mov_moffs64_RAX);
     }
 
-    private static Form OfMnemonic(Insn* i, in Instruction x, bool memory)
+    private static Form OfMnemonic(Insn* i, in Instruction x, bool memory, ModeKey mode)
     {
         switch (x.Mnemonic)
         {
+            case Mnemonic.Mov when x.Code == Code.Mov_r64_cr:
+                return i->R1 is 0 or 2 or 3 or 4 ? Form.ReadControl : Form.Interpreted;
             case Mnemonic.Mov or Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Lea or Mnemonic.Xchg or Mnemonic.Movnti
                 or Mnemonic.Add or Mnemonic.Or or Mnemonic.Adc or Mnemonic.Sbb or Mnemonic.And or Mnemonic.Sub or Mnemonic.Xor or Mnemonic.Cmp or Mnemonic.Test
                 or Mnemonic.Inc or Mnemonic.Dec or Mnemonic.Neg or Mnemonic.Not or Mnemonic.Mul or Mnemonic.Imul
@@ -137,14 +145,14 @@ internal static unsafe class Coverage
             case Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1 or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw:
                 return Form.Nothing;
             default:
-                return OfStackAndFlow(i, x, memory);
+                return OfStackAndFlow(i, x, memory, mode);
         }
     }
 
     /// <summary>The distance of the target from the block's start fits into a displacement.</summary>
     private static bool IsNear(Insn* i) => (long)i->Imm == (int)i->Imm;
 
-    private static Form OfStackAndFlow(Insn* i, in Instruction x, bool memory)
+    private static Form OfStackAndFlow(Insn* i, in Instruction x, bool memory, ModeKey mode)
     {
         switch (x.Code)
         {
@@ -160,6 +168,10 @@ internal static unsafe class Coverage
                 return Form.SystemReturn;
             case Code.Swapgs:
                 return Form.SwapGs;
+            case Code.Cld or Code.Std:
+                return Form.SystemFlag;
+            case Code.Cli:
+                return (mode & ModeKey.Cpl0) != 0 ? Form.SystemFlag : Form.Interpreted;
             case Code.Leaveq:
                 return Form.Leave;
             case Code.Jmp_rel8_64 or Code.Jmp_rel32_64:

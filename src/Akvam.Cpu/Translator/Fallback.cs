@@ -58,7 +58,9 @@ internal static unsafe class Fallback
         try
         {
             engine.Count(i->Code, (number & SlowAccess) != 0);
-            return (int)((number & KeepsFlags) != 0 ? Execute(s, engine, i, index) : ExecuteWithFlags(s, engine, i, index));
+            bool keepsFlags = (number & KeepsFlags) != 0;
+            Flow flow = keepsFlags ? Execute(s, engine, i, index) : ExecuteWithFlags(s, engine, i, index);
+            return (int)(flow == Flow.Abort && Deliver(s, engine, keepsFlags) ? Flow.Jump : flow);
         }
         catch (Exception e)
         {
@@ -68,6 +70,23 @@ internal static unsafe class Fallback
             engine.Left(s);
             return (int)Flow.Abort;
         }
+    }
+
+    /// <summary>The frame gets the flags of the program.</summary>
+    private static bool Deliver(CpuState* s, TranslatorEngine engine, bool keepsFlags)
+    {
+        if (keepsFlags)
+        {
+            HostFlags.ToLazy(s);
+        }
+
+        if (!Processor.Of(s).TryDeliverFault(s))
+        {
+            return false;
+        }
+
+        engine.Left(s);
+        return true;
     }
 
     private static Flow ExecuteWithFlags(CpuState* s, TranslatorEngine engine, Insn* i, int index)

@@ -14,6 +14,9 @@ internal static unsafe class SystemOffset
         Cs = (int)((byte*)&s.Cs - state);
         Ss = (int)((byte*)&s.Ss - state);
         Cpl = (int)(&s.Cpl - state);
+        Cr0 = (int)((byte*)&s.Cr0 - state);
+        Cr2 = (int)((byte*)&s.Cr2 - state);
+        Cr3 = (int)((byte*)&s.Cr3 - state);
         Cr4 = (int)((byte*)&s.Cr4 - state);
         Star = (int)((byte*)&s.Star - state);
         Lstar = (int)((byte*)&s.Lstar - state);
@@ -40,7 +43,22 @@ internal static unsafe class SystemOffset
 
     public static int Cpl { get; }
 
+    public static int Cr0 { get; }
+
+    public static int Cr2 { get; }
+
+    public static int Cr3 { get; }
+
     public static int Cr4 { get; }
+
+    /// <summary>CR0, CR2, CR3 or CR4.</summary>
+    public static int Control(int number) => number switch
+    {
+        0 => Cr0,
+        2 => Cr2,
+        3 => Cr3,
+        _ => Cr4,
+    };
 
     public static int Star { get; }
 

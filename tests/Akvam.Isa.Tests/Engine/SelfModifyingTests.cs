@@ -224,9 +224,84 @@ public sealed unsafe class SelfModifyingTests
         Assert.Equal(RunResult.Halted, m.Processor.Run(10));
         uint* version = m.Processor.Group.Memory.Code.VersionOf(m.Ram + Origin);
         *version = uint.MaxValue;
-        Assert.True(m.Processor.Group.Memory.Write(0, Origin + 0x100, [1]));
+        Assert.True(m.Processor.Group.Memory.Write(0, Origin + 1, [0xF4]));
         Assert.NotEqual(0u, *version);
         Assert.NotEqual(uint.MaxValue, *version);
+    }
+
+    /// <summary>Stores next to code that is not changed leave its version, and its blocks, alone; one into the 64 bytes where it is does not.</summary>
+    [Theory]
+    [InlineData(EngineKind.Interpreter)]
+    [InlineData(EngineKind.Translator)]
+    public void Stores_near_code_do_not_touch_it(EngineKind engine)
+    {
+        using var m = new TestMachine(4 << 20, engine);
+        ModeSetup.Enter(m, GuestMode.Long, Origin);
+        Assemble.Code64(Origin, c =>
+        {
+            Label again = c.CreateLabel();
+            c.mov(ecx, 500);
+            c.Label(ref again);
+            c.mov(__qword_ptr[Origin + 0x80], rcx);
+            c.add(__byte_ptr[Origin + 0xFFF], 1);
+            c.dec(ecx);
+            c.jnz(again);
+            c.hlt();
+        }).CopyTo(m.Memory[(int)Origin..]);
+        Assert.Equal(RunResult.Halted, m.Processor.Run());
+        uint* version = m.Processor.Group.Memory.Code.VersionOf(m.Ram + Origin);
+        uint before = *version;
+        Assert.NotEqual(0u, before);
+        Assert.Equal((1, (byte)500), (m.Memory[(int)Origin + 0x80], m.Memory[(int)Origin + 0xFFF]));
+        Assert.True(m.Processor.Group.Memory.Write(0, Origin + 0x80, [1, 2, 3]));
+        Assert.Equal(before, *version);
+        Assert.True(m.Processor.Group.Memory.Write(0, Origin + 0x38, new byte[9]));
+        Assert.NotEqual(before, *version);
+    }
+
+    /// <summary>
+    /// A function in a page that is written thousands of times becomes data in between, and code again when it is called; each call executes what was written last.
+    /// </summary>
+    [Theory]
+    [InlineData(EngineKind.Interpreter)]
+    [InlineData(EngineKind.Translator)]
+    public void A_page_that_is_data_for_long_is_code_again_when_it_is_executed(EngineKind engine)
+    {
+        const ulong Function = 0x2_0000;
+        using var m = new TestMachine(4 << 20, engine);
+        ModeSetup.Enter(m, GuestMode.Long, Origin);
+        Assemble.Code64(Origin, c =>
+        {
+            Label round = c.CreateLabel(), fill = c.CreateLabel();
+            c.mov(edi, (int)Function);
+            c.mov(ebx, 40);
+            c.Label(ref round);
+            c.mov(ecx, 700);
+            c.Label(ref fill);
+            c.mov(__[rdi + rcx + 256], cl);
+            c.dec(ecx);
+            c.jnz(fill);
+            c.call(rdi);
+            c.mov(__byte_ptr[rdi + 1], bl);
+            c.call(rdi);
+            c.dec(ebx);
+            c.jnz(round);
+            c.hlt();
+        }).CopyTo(m.Memory[(int)Origin..]);
+
+        // add al, imm8; movzx eax, al; add edx, eax; ret
+        Convert.FromHexString("04000FB6C001C2C3").CopyTo(m.Memory[(int)Function..]);
+        Assert.Equal(RunResult.Halted, m.Processor.Run());
+        uint sum = 0;
+        byte al = 0, immediate = 0;
+        for (byte n = 40; n != 0; n--)
+        {
+            sum += al += immediate;
+            immediate = n;
+            sum += al += immediate;
+        }
+
+        Assert.Equal((ulong)sum, m.State->Gpr[Register.Rdx]);
     }
 
     [Fact]
