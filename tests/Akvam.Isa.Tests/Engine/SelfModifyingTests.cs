@@ -252,7 +252,7 @@ public sealed unsafe class SelfModifyingTests
         uint* version = m.Processor.Group.Memory.Code.VersionOf(m.Ram + Origin);
         uint before = *version;
         Assert.NotEqual(0u, before);
-        Assert.Equal((1, (byte)500), (m.Memory[(int)Origin + 0x80], m.Memory[(int)Origin + 0xFFF]));
+        Assert.Equal((1, 500 & 0xFF), ((int)m.Memory[(int)Origin + 0x80], (int)m.Memory[(int)Origin + 0xFFF]));
         Assert.True(m.Processor.Group.Memory.Write(0, Origin + 0x80, [1, 2, 3]));
         Assert.Equal(before, *version);
         Assert.True(m.Processor.Group.Memory.Write(0, Origin + 0x38, new byte[9]));
@@ -274,6 +274,8 @@ public sealed unsafe class SelfModifyingTests
         {
             Label round = c.CreateLabel(), fill = c.CreateLabel();
             c.mov(edi, (int)Function);
+            c.xor(eax, eax);
+            c.xor(edx, edx);
             c.mov(ebx, 40);
             c.Label(ref round);
             c.mov(ecx, 700);
@@ -296,9 +298,11 @@ public sealed unsafe class SelfModifyingTests
         byte al = 0, immediate = 0;
         for (byte n = 40; n != 0; n--)
         {
-            sum += al += immediate;
+            al += immediate;
+            sum += al;
             immediate = n;
-            sum += al += immediate;
+            al += immediate;
+            sum += al;
         }
 
         Assert.Equal((ulong)sum, m.State->Gpr[Register.Rdx]);
