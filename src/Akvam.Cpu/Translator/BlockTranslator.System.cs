@@ -27,15 +27,16 @@ internal sealed unsafe partial class BlockTranslator
         Slow(_e.JumpIf(HostCondition.NotEqual), n);
         NeedHostFlags();
         _e.U8(0x9C);
-        _e.Pop(GuestR11);
-        _e.AluImmediate(And, GuestR11, (int)Rflags.Lazy, wide: false);
-        _e.Op(Or32, GuestR11, HostMemory.State(SystemOffset.SystemFlags));
+        _e.Pop(Scratch);
+        _e.AluImmediate(And, Scratch, (int)Rflags.Lazy, wide: false);
+        _e.Op(Or32, Scratch, HostMemory.State(SystemOffset.SystemFlags));
 
         // RCX is free until it gets the return address.
         const int flags = HostRegister.Rcx;
         _e.Load(flags, HostMemory.State(SystemOffset.Sfmask));
         _e.Op(0xF7, Not, flags);
-        _e.Op(And32, flags, GuestR11);
+        _e.Op(And32, flags, Scratch);
+        WithR11(0x89, Scratch);
         StoreLoadedFlags(flags);
 
         _e.Load(flags, HostMemory.State(SystemOffset.Star));
@@ -57,7 +58,8 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitSystemReturn(int n)
     {
         const ulong Rare = Rflags.TF | Rflags.AC | Rflags.VIF | Rflags.VIP;
-        _e.Op(0xF7, 0, GuestR11, wide: false);
+        WithR11(0x8B, Scratch);
+        _e.Op(0xF7, 0, Scratch, wide: false);
         _e.U32((int)Rare);
         Slow(_e.JumpIf(HostCondition.NotEqual), n);
         TestFlags(Rflags.VIF | Rflags.VIP);
@@ -66,12 +68,12 @@ internal sealed unsafe partial class BlockTranslator
         // Interrupts that are let in may be waiting.
         _e.Load(Scratch, HostMemory.State(SystemOffset.SystemFlags));
         _e.Op(0xF7, Not, Scratch);
-        _e.Op(And32, Scratch, GuestR11);
+        WithR11(And32, Scratch);
         _e.Op(0xF7, 0, Scratch, wide: false);
         _e.U32((int)Rflags.IF);
         Slow(_e.JumpIf(HostCondition.NotEqual), n);
 
-        _e.Move(Scratch, GuestR11);
+        WithR11(0x8B, Scratch);
         _e.AluImmediate(And, Scratch, (int)(Rflags.Defined & ~(Rflags.RF | Rflags.VM)), wide: false);
         StoreLoadedFlags(Scratch);
 
@@ -92,6 +94,20 @@ internal sealed unsafe partial class BlockTranslator
         StoreLevel(cpl: 3, TlbTag.User);
         _e.Move(Scratch, HostRegister.Rcx);
         _e.JumpTo(_routines.Dispatch);
+    }
+
+    /// <summary>An instruction with the guest's R11, wherever it is, as its second operand.</summary>
+    private void WithR11(int opcode, int register)
+    {
+        int host = HostRegister.Of(GuestR11);
+        if (host >= 0)
+        {
+            _e.Op(opcode, register, host);
+        }
+        else
+        {
+            _e.Op(opcode, register, HostMemory.State(GuestR11 * 8));
+        }
     }
 
     private void EmitSwapGs()
