@@ -125,6 +125,7 @@ storm()
         stop "q$hop"
         [ "$how" = live ] || start_storm "q$((hop + 1))" "$machine" -incoming "exec:cat $dir/state"
         wait_ticks "q$((hop + 1))" 3
+        [ "$accel" != kvm ] || wait_for "q$((hop + 1))" 60 'entering SMM' "trace.q$((hop + 1))"
     done
     stop "q$hops"
     # shellcheck disable=SC2046
