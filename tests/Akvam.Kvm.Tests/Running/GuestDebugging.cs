@@ -76,6 +76,21 @@ public sealed class GuestDebugging
         Assert.Equal(0x400ul, guest.Vcpu.GetDebugregs().dr7);
     }
 
+    /// <summary>DR7.GD of the client stops the guest's MOV. [SDM3 18.2.4]</summary>
+    [Fact]
+    public void TheClientsGeneralDetectIsAnExit()
+    {
+        // mov ebx, dr0; hlt
+        using var guest = new Guest([0x0F, 0x21, 0xC3, 0xF4]);
+        var debug = new kvm_guest_debug { control = KvmState.KVM_GUESTDBG_ENABLE | KvmState.KVM_GUESTDBG_USE_HW_BP };
+        debug.arch.debugreg[7] = 0x400 | 1 << 13;
+        guest.Vcpu.SetGuestDebug(debug);
+        VcpuExit exit = guest.Vcpu.Run();
+        Assert.Equal(KvmExit.KVM_EXIT_DEBUG, exit.Reason);
+        Assert.Equal(Guest.CodeAddress, exit.Debug.pc);
+        Assert.Equal(1ul << 13, exit.Debug.dr6 & 1 << 13);
+    }
+
     [Fact]
     public void UnknownControlBitsAreRefused()
     {

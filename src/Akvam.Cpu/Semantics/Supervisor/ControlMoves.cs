@@ -92,27 +92,8 @@ internal static unsafe class ControlMoves
         return number is 4 or 5 ? number + 2 : number;
     }
 
+    /// <summary>General detect looks at the registers in force, which may be a debugger's; what is moved is the guest's.</summary>
     private static Flow FromDr<T>(CpuState* s, Insn* i)
-        where T : unmanaged
-    {
-        DebugRegisters? guest = Processor.Of(s).GuestDebugRegisters;
-        guest?.Exchange(s);
-        Flow flow = GetDr<T>(s, i);
-        guest?.Exchange(s);
-        return flow;
-    }
-
-    private static Flow ToDr<T>(CpuState* s, Insn* i)
-        where T : unmanaged
-    {
-        DebugRegisters? guest = Processor.Of(s).GuestDebugRegisters;
-        guest?.Exchange(s);
-        Flow flow = SetDr<T>(s, i);
-        guest?.Exchange(s);
-        return flow;
-    }
-
-    private static Flow GetDr<T>(CpuState* s, Insn* i)
         where T : unmanaged
     {
         if (DebugRegister(s, i->R1) is not { } number)
@@ -120,6 +101,31 @@ internal static unsafe class ControlMoves
             return Flow.Abort;
         }
 
+        DebugRegisters? guest = Processor.Of(s).GuestDebugRegisters;
+        guest?.Exchange(s);
+        Flow flow = GetDr<T>(s, i, number);
+        guest?.Exchange(s);
+        return flow;
+    }
+
+    private static Flow ToDr<T>(CpuState* s, Insn* i)
+        where T : unmanaged
+    {
+        if (DebugRegister(s, i->R0) is not { } number)
+        {
+            return Flow.Abort;
+        }
+
+        DebugRegisters? guest = Processor.Of(s).GuestDebugRegisters;
+        guest?.Exchange(s);
+        Flow flow = SetDr<T>(s, i, number);
+        guest?.Exchange(s);
+        return flow;
+    }
+
+    private static Flow GetDr<T>(CpuState* s, Insn* i, int number)
+        where T : unmanaged
+    {
         ulong value = number switch
         {
             6 => s->Dr6,
@@ -130,14 +136,9 @@ internal static unsafe class ControlMoves
         return Flow.Next;
     }
 
-    private static Flow SetDr<T>(CpuState* s, Insn* i)
+    private static Flow SetDr<T>(CpuState* s, Insn* i, int number)
         where T : unmanaged
     {
-        if (DebugRegister(s, i->R0) is not { } number)
-        {
-            return Flow.Abort;
-        }
-
         ulong value = 0;
         *(T*)&value = Operand.Get<T>(s, i->R1);
         bool ok = true;
