@@ -2,6 +2,7 @@ using Akvam.Cpu.Events;
 using Akvam.Cpu.Flags;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 
 namespace Akvam.Cpu;
 
@@ -14,6 +15,11 @@ public sealed unsafe partial class Processor
     public void Reset(bool init = false)
     {
         CpuState* s = State;
+        if (s->GuestMode != 0)
+        {
+            VmExit.Forget(s);
+        }
+
         for (int n = 0; n < 16; n++)
         {
             s->Gpr[n] = 0;

@@ -1,6 +1,7 @@
 using Akvam.Cpu.Events;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 using Iced.Intel;
 
 namespace Akvam.Cpu;
@@ -101,6 +102,11 @@ public sealed unsafe partial class Processor
 
             if (s->TripleFault != 0)
             {
+                if (EventIntercepts.InterceptShutdown(s))
+                {
+                    continue;
+                }
+
                 s->TripleFault = 0;
                 return RunResult.Shutdown;
             }
@@ -289,7 +295,8 @@ public sealed unsafe partial class Processor
     }
 
     /// <summary>
-    /// These clear TF on their way into the handler, or, RSM and SYSRET, continue another program: the TF they begin with traps nothing. [SDM3 18.3.1.4]
+    /// These clear TF on their way into the handler, or, RSM, SYSRET and VMRUN, continue another program: the TF they begin with traps nothing. [SDM3 18.3.1.4]
     /// </summary>
-    private static bool ClearsTf(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1 or Code.Rsm or Code.Sysretd or Code.Sysretq;
+    private static bool ClearsTf(Code code) => code is Code.Int_imm8 or Code.Int3 or Code.Into or Code.Int1 or Code.Rsm or Code.Sysretd or Code.Sysretq
+        or Code.Vmrunw or Code.Vmrund or Code.Vmrunq;
 }

@@ -4,6 +4,7 @@ using Akvam.Cpu.Diagnostics;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 using Akvam.Cpu.Translator;
 
 namespace Akvam.Cpu;
@@ -51,6 +52,9 @@ public sealed unsafe partial class Processor : IDisposable
 
     internal BlockCache Blocks { get; }
 
+    /// <summary>What it keeps of L1 while an SVM guest runs.</summary>
+    public NestedState Nested { get; } = new();
+
     /// <summary>True while guest code may be executing; a full barrier when it changes.</summary>
     internal bool InGuest
     {
@@ -84,6 +88,7 @@ public sealed unsafe partial class Processor : IDisposable
             Group.Remove(this);
             _translator?.Dispose();
             Blocks.Dispose();
+            Nested.Dispose();
             NativeMemory.AlignedFree(State);
             State = null;
             _self.Free();

@@ -9,12 +9,16 @@ public sealed partial class Kvm : IDisposable
     private readonly List<Vm> _vms = [];
     private bool _disposed;
 
-    private Kvm()
-    {
-    }
+    private Kvm(bool nested) => Nested = nested;
+
+    /// <summary>
+    /// Guests can be hypervisors: SVM is in <see cref="GetSupportedCpuid"/>. As the kernel's module parameter of this name. There is no nested paging yet.
+    /// </summary>
+    public bool Nested { get; }
 
     /// <summary>Opens the system. Several may be open at once; they share nothing.</summary>
-    public static Kvm Open() => new();
+    /// <param name="nested"><see cref="Nested"/>; null: nested=1 in AKVAM_PARAMETERS decides, as for <see cref="VmOptions"/>.</param>
+    public static Kvm Open(bool? nested = null) => new(nested ?? VmOptions.ModuleParameter("nested") is "1" or "Y" or "y");
 
     /// <summary>KVM_GET_API_VERSION.</summary>
     public static uint ApiVersion => KvmApi.KVM_API_VERSION;
@@ -36,10 +40,10 @@ public sealed partial class Kvm : IDisposable
 
     /// <summary>0: not there; otherwise 1 or what the capability counts. [KVM 4.4]</summary>
     /// <param name="capability">One of <see cref="KvmCap"/>.</param>
-    public int CheckExtension(uint capability) => Capabilities.Check(capability);
+    public int CheckExtension(uint capability) => capability == KvmCap.KVM_CAP_NESTED_STATE && Nested ? Vcpu.NestedStateSize : Capabilities.Check(capability);
 
     /// <summary>What KVM_SET_CPUID2 may offer a guest. [KVM 4.46]</summary>
-    public kvm_cpuid_entry2[] GetSupportedCpuid() => SupportedCpuid.Get();
+    public kvm_cpuid_entry2[] GetSupportedCpuid() => SupportedCpuid.Get(Nested);
 
     /// <summary>MSRs that belong to a vCPU's state. [KVM 4.3]</summary>
     public uint[] GetMsrIndexList() => MsrLists.State();

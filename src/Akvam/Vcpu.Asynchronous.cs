@@ -26,14 +26,14 @@ public sealed unsafe partial class Vcpu
     /// <summary>With a split irqchip: an interrupt of the client's own PIC waits.</summary>
     internal bool HasUserExtInt => Volatile.Read(ref _userExtInt) >= 0;
 
-    /// <summary>Offset of the guest's TSC; 0 once the vCPU is gone. From any thread.</summary>
+    /// <summary>Offset of the guest's TSC (L1's, if it runs a guest of its own); 0 once the vCPU is gone. From any thread.</summary>
     internal ulong TscOffset
     {
         get
         {
             lock (_postGate)
             {
-                return _processor.State == null ? 0 : Volatile.Read(ref _processor.State->TscOffset);
+                return _processor.State == null ? 0 : Volatile.Read(ref _processor.State->TscOffset) - _processor.Nested.TscOffset;
             }
         }
     }

@@ -29,7 +29,7 @@ public sealed unsafe partial class Vcpu
         {
             CpuState* s = State();
             CheckAttribute(group, attribute);
-            s->TscOffset = value;
+            s->TscOffset = value + _processor.Nested.TscOffset;
             _vm.NoteTscOffset(value, _bus.ReadTsc(), _bus.TscKhz);
             _bus.TscChanged();
         }

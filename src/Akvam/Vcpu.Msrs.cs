@@ -68,7 +68,7 @@ public sealed unsafe partial class Vcpu
 
     private void SetTsc(CpuState* s, ulong value)
     {
-        s->TscOffset = _vm.SynchronizeTsc(value, _bus.ReadTsc(), _bus.TscKhz);
+        s->TscOffset = _vm.SynchronizeTsc(value, _bus.ReadTsc(), _bus.TscKhz) + _processor.Nested.TscOffset;
         _bus.TscChanged();
     }
 }

@@ -1,5 +1,6 @@
 using Akvam.Abi;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 
 namespace Akvam;
 
@@ -148,6 +149,10 @@ public sealed unsafe partial class Vcpu
     {
         ControlRegisterRules.Check(s, in v);
         _bus.SetApicBase(v.apic_base);
+        if ((v.efer & Efer.SVME) == 0)
+        {
+            NestedState.Abandon(s);
+        }
 
         s->IdtBase = v.idt.@base;
         s->IdtLimit = v.idt.limit;

@@ -143,7 +143,7 @@ public sealed partial class Vm
     public int CheckExtension(uint capability)
     {
         ThrowIfDisposed();
-        return Capabilities.Check(capability);
+        return _kvm.CheckExtension(capability);
     }
 
     /// <summary>KVM_ENABLE_CAP. [KVM 4.37]</summary>

@@ -19,6 +19,9 @@ public sealed partial class Vm : IDisposable
     private Vcpu[] _vcpus = [];
     private bool _disposed;
 
+    /// <summary><see cref="Kvm.Nested"/>.</summary>
+    internal bool IsNested => _kvm.Nested;
+
     /// <summary>What it was made with.</summary>
     internal VmOptions Options { get; }
 

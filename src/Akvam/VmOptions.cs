@@ -71,7 +71,7 @@ public sealed record VmOptions
     public VmOptions WithEngine(string name) =>
         EngineNames.Contains(name) ? this with { Engine = Enum.Parse<EngineKind>(name, ignoreCase: true) } : throw new ArgumentOutOfRangeException(nameof(name), name, "no such engine");
 
-    private static string? ModuleParameter(string name)
+    internal static string? ModuleParameter(string name)
     {
         foreach (string assignment in (Environment.GetEnvironmentVariable("AKVAM_PARAMETERS") ?? string.Empty).Split(' '))
         {

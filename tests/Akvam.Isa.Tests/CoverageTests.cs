@@ -55,8 +55,6 @@ public sealed class CoverageTests
         ["RDPRU"] = "not offered",
         ["MONITORX"] = "not offered",
         ["CLZERO"] = "not offered",
-        ["SKINIT"] = "no secure launch",
-        ["SVM"] = "nested SVM: a later issue",
         ["AVX_"] = "VEX forms of AVX-512 features, AVX-IFMA and the like",
         ["CMPCCXADD"] = "Intel only",
         ["RAO"] = "Intel only",

@@ -8,13 +8,23 @@ internal sealed class Guest : IDisposable
     public const ulong CodeAddress = 0x1000;
     public const ulong MemorySize = 0x1_0000;
 
-    private readonly Kvm _kvm = Kvm.Open();
+    private readonly Kvm _kvm;
 
     /// <param name="code">Placed at <see cref="CodeAddress"/>.</param>
     /// <param name="irqchip">With interrupt controllers of KVM's.</param>
     /// <param name="options">Time and randomness; null: the host's.</param>
     public Guest(ReadOnlySpan<byte> code, bool irqchip = false, VmOptions? options = null)
+        : this(code, Kvm.Open(), options, irqchip)
     {
+    }
+
+    /// <param name="code">Placed at <see cref="CodeAddress"/>.</param>
+    /// <param name="kvm">The system it belongs to, and ends.</param>
+    /// <param name="options">Time and randomness; null: the host's.</param>
+    /// <param name="irqchip">With interrupt controllers of KVM's.</param>
+    public Guest(ReadOnlySpan<byte> code, Kvm kvm, VmOptions? options = null, bool irqchip = false)
+    {
+        _kvm = kvm;
         Vm = _kvm.CreateVm(options);
         if (irqchip)
         {

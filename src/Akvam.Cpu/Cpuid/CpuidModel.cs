@@ -27,7 +27,8 @@ public static class CpuidModel
         XsaveLayout.X87 | XsaveLayout.Sse | XsaveLayout.Pkru | (HostFeatures.Has(CpuidFeature.AVX) ? XsaveLayout.Avx : 0);
 
     /// <summary>The leaves this processor supports (KVM_GET_SUPPORTED_CPUID without the hypervisor's own), for APIC ID 0 of a single processor.</summary>
-    public static CpuidEntry[] Supported()
+    /// <param name="nested">SVM too, so that the guest can be a hypervisor.</param>
+    public static CpuidEntry[] Supported(bool nested = false)
     {
         List<CpuidEntry> e = [];
         AddVendor(e, 0, LastBasic);
@@ -41,7 +42,7 @@ public static class CpuidModel
         Add(e, 0x15);
         Add(e, 0x16);
         AddVendor(e, 0x8000_0000, LastExtended);
-        Add(e, 0x8000_0001, eax: Signature, ecx: OnHost(CpuidFeature.SSE4A, Feature.Sse4a) | Software80000001Ecx, edx: Software80000001Edx);
+        Add(e, 0x8000_0001, eax: Signature, ecx: OnHost(CpuidFeature.SSE4A, Feature.Sse4a) | Software80000001Ecx | (nested ? Bits(Feature.Svm) : 0), edx: Software80000001Edx);
         AddBrand(e);
 
         // Caches: 32 KiB L1D and L1I, 512 KiB L2, 32 MiB L3. [APM3 E.4.4, E.4.5]
@@ -49,7 +50,16 @@ public static class CpuidModel
         Add(e, 0x8000_0006, eax: 0x4800_6400, ebx: 0x6800_6400, ecx: 0x0200_6140, edx: 0x0100_9140);
         Add(e, 0x8000_0007, edx: 1 << 8);
         Add(e, 0x8000_0008, eax: PhysicalAddressBits | (LinearAddressBits << 8), ebx: Bits(Feature.ClZero, Feature.Wbnoinvd, Feature.Ibpb, Feature.SsbNo, Feature.BtcNo));
-        Add(e, 0x8000_000A);
+        if (nested)
+        {
+            // Revision and number of ASIDs.
+            Add(e, 0x8000_000A, eax: 1, ebx: 8, edx: Bits(Feature.NextRipSave, Feature.VmcbClean, Feature.FlushByAsid, Feature.SvmeAddressCheck));
+        }
+        else
+        {
+            Add(e, 0x8000_000A);
+        }
+
         AddIndexed(e, 0x8000_001D, 0, eax: 0x121, ebx: 0x01C0_003F, ecx: 63);
         AddIndexed(e, 0x8000_001D, 1, eax: 0x122, ebx: 0x01C0_003F, ecx: 63);
         AddIndexed(e, 0x8000_001D, 2, eax: 0x143, ebx: 0x01C0_003F, ecx: 1023);

@@ -28,4 +28,6 @@ public enum Feature
     NoNestedDataBreakpoint = 288 + 0, LfenceSerializing = 288 + 2, AutoIbrs = 288 + 8, SrsoNo = 288 + 29,
 
     Arat = 320 + 2,
+
+    NextRipSave = 352 + 3, VmcbClean = 352 + 5, FlushByAsid = 352 + 6, SvmeAddressCheck = 352 + 28,
 }

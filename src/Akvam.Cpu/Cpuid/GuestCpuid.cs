@@ -194,6 +194,7 @@ public sealed unsafe class GuestCpuid
             FeatureWord.Leaf80000001Ecx => (0x8000_0001, 0u, 2),
             FeatureWord.Leaf80000008Ebx => (0x8000_0008, 0u, 1),
             FeatureWord.Leaf80000021Eax => (0x8000_0021, 0u, 0),
+            FeatureWord.Leaf8000000AEdx => (0x8000_000A, 0u, 3),
             _ => (6u, 0u, 0),
         };
         return !Find(entries, function, index, out CpuidEntry e) ? 0 : register switch

@@ -1,5 +1,6 @@
 using Akvam.Cpu.Smm;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 
 namespace Akvam.Cpu.Events;
 
@@ -25,12 +26,15 @@ internal static unsafe class EventInjector
 
         if (s->SmiPending != 0 && s->InSmm == 0 && s->Gif != 0 && !p.BlocksEvents && s->Activity is Activity.Runnable or Activity.Halted)
         {
-            s->SmiPending = 0;
-            s->Activity = Activity.Runnable;
-            SmiEntry.Enter(p);
+            if (!EventIntercepts.InterceptPending(s, SvmExitCode.Smi))
+            {
+                s->SmiPending = 0;
+                s->Activity = Activity.Runnable;
+                SmiEntry.Enter(p);
+            }
         }
 
-        if (s->InitPending != 0 && s->InSmm == 0 && s->Gif != 0)
+        if (s->InitPending != 0 && s->InSmm == 0 && s->Gif != 0 && !EventIntercepts.InterceptPending(s, SvmExitCode.Init))
         {
             // A STARTUP that came after the INIT waits for it, and survives what it resets.
             byte sipi = s->SipiPending;
@@ -73,12 +77,19 @@ internal static unsafe class EventInjector
             Delivery.Fault(s);
         }
 
+        bool nmi = s->NmiPending != 0 && s->NmiMasked == 0 && s->Gif != 0 && !p.BlocksEvents;
+        if (s->GuestMode != 0 && s->Gif != 0 && (nmi ? EventIntercepts.InterceptPending(s, SvmExitCode.Nmi) : p.Bus.HasInterrupt && EventIntercepts.InterceptInterrupt(s)))
+        {
+            // L1 takes it when it sets GIF.
+            return false;
+        }
+
         if (s->Shadow != 0)
         {
             return false;
         }
 
-        if (s->NmiPending != 0 && s->NmiMasked == 0 && s->Gif != 0 && !p.BlocksEvents)
+        if (nmi)
         {
             s->NmiPending--;
             s->Activity = Activity.Runnable;
@@ -89,7 +100,7 @@ internal static unsafe class EventInjector
             // Its handler may leave interrupts on.
             Processor.Post(s, Request.Evaluate);
         }
-        else if ((s->SystemFlags & Rflags.IF) != 0 && s->Gif != 0 && p.Bus.HasInterrupt)
+        else if (s->Gif != 0 && p.Bus.HasInterrupt && EventIntercepts.IsOpen(s))
         {
             int vector = p.Bus.AcknowledgeInterrupt();
             if (vector >= 0)
@@ -100,6 +111,11 @@ internal static unsafe class EventInjector
                 Delivery.External(s, (byte)vector);
                 Processor.Post(s, Request.Evaluate);
             }
+        }
+
+        else if (s->GuestMode != 0 && EventIntercepts.TakeVirtualInterrupt(s))
+        {
+            Processor.Post(s, Request.Evaluate);
         }
 
         return false;

@@ -2,6 +2,7 @@ using Akvam.Cpu.Events;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.Semantics;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 using Iced.Intel;
 
 namespace Akvam.Cpu.Interpreter;
@@ -174,6 +175,11 @@ internal sealed unsafe class BlockDecoder
         if (row.Prepare != null)
         {
             row.Prepare(_processor, in instruction, i);
+        }
+
+        if ((s->Mode & ModeKey.GuestMode) != 0 && !locked && InstructionIntercepts.Of(instruction.Code, memory) is var intercepted && intercepted != null)
+        {
+            i->Execute = intercepted;
         }
 
         return (row.Legality & Legality.EndsBlock) != 0 || instruction.FlowControl != FlowControl.Next;

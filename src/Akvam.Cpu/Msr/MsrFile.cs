@@ -95,7 +95,7 @@ public sealed unsafe class MsrFile
                 value = s->SysenterEip;
                 return MsrAccess.Done;
             case MSR_IA32_TSC:
-                value = p.Bus.ReadTsc() + s->TscOffset;
+                value = p.Bus.ReadTsc() + s->TscOffset - (host ? p.Nested.TscOffset : 0);
                 return MsrAccess.Done;
             case MSR_IA32_TSC_ADJUST when c.Allows(Feature.TscAdjust) || host:
                 value = _tscAdjust;
@@ -361,7 +361,8 @@ public sealed unsafe class MsrFile
     /// <summary>A guest's write moves TSC_ADJUST along; user space sets the clock alone. [SDM3 18.17.3]</summary>
     private void SetTsc(CpuState* s, ulong value, bool host)
     {
-        ulong offset = value - Processor.Of(s).Bus.ReadTsc();
+        // The clock that is set is L1's, whoever sets it.
+        ulong offset = value - Processor.Of(s).Bus.ReadTsc() + Processor.Of(s).Nested.TscOffset;
         if (!host)
         {
             _tscAdjust += offset - s->TscOffset;

@@ -3,6 +3,7 @@ using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.Semantics;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 using Iced.Intel;
 
 namespace Akvam.Cpu.Smm;
@@ -74,7 +75,7 @@ internal static unsafe class Rsm
     private static bool Load64(CpuState* s, SmramStateMap64* image)
     {
         LeaveHandlerState(s, wide: true);
-        if (image->SvmGuestFlag != 0)
+        if (image->SvmGuestFlag != 0 && !Processor.Of(s).Cpuid.Has(Cpuid.Feature.Svm))
         {
             // Only a processor with SVM can have been in a guest.
             return Accept(s, "SVM guest flag", image->SvmGuestFlag, false);
@@ -117,7 +118,7 @@ internal static unsafe class Rsm
         image->Fs.Load(ref s->Fs);
         image->Gs.Load(ref s->Gs);
         s->Shadow = (InterruptShadow)(image->InterruptShadow & 3);
-        return true;
+        return image->SvmGuestFlag == 0 || Accept(s, "SVM guest", image->SvmGuestVmcb, SmmCrossing.Resume(s, image->SvmGuestVmcb));
     }
 
     private static bool Load32(CpuState* s, SmramStateMap32* image)

@@ -2,6 +2,7 @@ using Akvam.Cpu.Events;
 using Akvam.Cpu.Flags;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 
 namespace Akvam.Cpu.Smm;
 
@@ -28,6 +29,13 @@ internal static unsafe class SmiEntry
         else
         {
             Save32(s, (SmramStateMap32*)&image);
+        }
+
+        if (s->GuestMode != 0 && !(wide && SmmCrossing.Suspend(s, &image)))
+        {
+            // The small image has no place for an SVM guest.
+            processor.IsDead = true;
+            return;
         }
 
         // 2. From here on memory is SMM's.

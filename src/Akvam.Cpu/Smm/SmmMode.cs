@@ -1,6 +1,7 @@
 using Akvam.Cpu.Cpuid;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Svm;
 
 namespace Akvam.Cpu.Smm;
 
@@ -41,6 +42,7 @@ public static unsafe class SmmMode
     {
         if (s->InSmm != (inside ? 1 : 0))
         {
+            NestedState.Abandon(s);
             Change(s, inside);
             if (ControlRegisters.IsPaePaging(s))
             {

@@ -56,6 +56,7 @@ internal static unsafe class SmmTrace
             "EFER" => $"bits 0x{value & ~cpuid.AllowedEfer:x} are not in CPUID",
             "DR6" or "DR7" => "bits above 31",
             "SVM guest flag" => "CPUID has no SVM",
+            "SVM guest" => "its VMCB, or the host save area, is illegal or cannot be read",
             _ => "a PDPTE is unreadable or has reserved bits set",
         };
     }

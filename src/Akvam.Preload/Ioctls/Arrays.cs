@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Akvam.Abi;
 
 namespace Akvam.Preload;
@@ -116,6 +117,35 @@ internal static unsafe class Arrays
         }
 
         file.Vm.SetMsrFilter(filter.flags, ranges);
+    }
+
+    /// <summary>[KVM 4.114] Without room the client is told how much it takes.</summary>
+    public static void GetNestedState(VcpuFile file, ulong address)
+    {
+        ulong sizeAddress = address + (ulong)Marshal.OffsetOf<kvm_nested_state>(nameof(kvm_nested_state.size));
+        uint room = file.Client.Read<uint>(sizeAddress);
+        byte[] state = file.Vcpu.GetNestedState();
+        if (room < state.Length)
+        {
+            file.Client.Write(sizeAddress, (uint)state.Length);
+            throw new KvmException(Errno.E2BIG, $"nested state of {state.Length} bytes");
+        }
+
+        file.Client.Write(address, state.AsSpan());
+    }
+
+    /// <summary>[KVM 4.115]</summary>
+    public static void SetNestedState(VcpuFile file, ulong address)
+    {
+        kvm_nested_state header = file.Client.Read<kvm_nested_state>(address);
+        if (header.size < sizeof(kvm_nested_state))
+        {
+            throw new KvmException(Errno.EINVAL, $"nested state of {header.size} bytes");
+        }
+
+        var state = new byte[Math.Min(header.size, Vcpu.NestedStateSize)];
+        file.Client.Read(address, state.AsSpan());
+        file.Vcpu.SetNestedState(state);
     }
 
     private static kvm_msr_entry[] ReadMsrs(ClientMemory client, ulong address)

@@ -60,6 +60,8 @@ internal static class VcpuIoctls
         Row<VcpuFile>.Set(KvmIoctl.KVM_X86_SET_MCE, static (VcpuFile file, in kvm_x86_mce mce) => file.Vcpu.SetMce(in mce)),
         Row<VcpuFile>.Do(KvmIoctl.KVM_NMI, static (file, _) => file.Vcpu.Nmi()),
         Row<VcpuFile>.Do(KvmIoctl.KVM_SMI, static (file, _) => file.Vcpu.Smi()),
+        Row<VcpuFile>.Do(KvmIoctl.KVM_GET_NESTED_STATE, Arrays.GetNestedState),
+        Row<VcpuFile>.Do(KvmIoctl.KVM_SET_NESTED_STATE, Arrays.SetNestedState),
         Row<VcpuFile>.Get(KvmIoctl.KVM_GET_LAPIC, static file => file.Vcpu.GetLapic()),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_LAPIC, static (VcpuFile file, in kvm_lapic_state state) => file.Vcpu.SetLapic(in state)),
         Row<VcpuFile>.Set<ulong>(KvmIoctl.KVM_SET_VAPIC_ADDR, SetVapicAddr),

@@ -15,9 +15,7 @@ public sealed partial class SemanticsRowsTests
         ["Seed3_1"] = "needs VMX",
         ["Seed3_8"] = "an alternative that is not used",
         ["G3"] = "needs VMX",
-        ["G15"] = "needs nested SVM",
         ["G19"] = "needs VMX",
-        ["G20"] = "needs nested SVM",
         ["G21"] = "asynchronous page faults are not offered",
     };
 

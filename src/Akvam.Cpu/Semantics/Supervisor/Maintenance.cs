@@ -129,6 +129,13 @@ internal static unsafe class Maintenance
             {
                 return Flow.Abort;
             }
+
+            if (s->GuestMode != 0)
+            {
+                // L1 may intercept what stands there now: it is executed from the start.
+                s->Rip = rip;
+                return Flow.Jump;
+            }
         }
 
         return p.Bus.Hypercall(p) ? Flow.End : Fault.Ud(s);

@@ -212,7 +212,7 @@ internal static unsafe class PortIo
     }
 
     /// <summary>IOPL, then the I/O permission bitmap of the TSS; false: the fault is set. [APM2 12.2.4] [SDM1 19.5]</summary>
-    private static bool IsAllowed(CpuState* s, ushort port, int size)
+    internal static bool IsAllowed(CpuState* s, ushort port, int size)
     {
         ulong iopl = (s->SystemFlags & Rflags.IOPL) >> Rflags.IoplShift;
         bool vm86 = (s->Mode & ModeKey.Virtual8086) != 0;

@@ -1,8 +1,9 @@
 using Akvam.Cpu.Smm;
+using Akvam.Cpu.Svm;
 
 namespace Akvam.Cpu.Semantics.Supervisor;
 
-/// <summary>The instructions around system registers, ports and System Management Mode.</summary>
+/// <summary>The instructions around system registers, ports, System Management Mode and SVM.</summary>
 internal static class SupervisorFamily
 {
     internal static void Register(IsaBuilder b)
@@ -13,5 +14,6 @@ internal static class SupervisorFamily
         StateBits.Register(b);
         PortIo.Register(b);
         Rsm.Register(b);
+        SvmInstructions.Register(b);
     }
 }
