@@ -87,6 +87,7 @@ public sealed unsafe partial class Processor
     /// <summary>The x87 part after RESET: FCW 40h, all registers valid zeros. [SDM3 table 9-1]</summary>
     private static void ResetFpu(CpuState* s)
     {
+        s->Fcs = s->Fds = 0;
         new Span<byte>(s->Fx, 512).Clear();
         new Span<byte>(s->Vector, 512).Clear();
         *(ushort*)s->Fx = 0x40;
