@@ -22,6 +22,9 @@ public sealed unsafe partial class Processor
         }
     }
 
+    /// <summary><see cref="InjectedException"/> was raised and nothing more: a hypervisor in the guest may intercept it yet.</summary>
+    public bool IsExceptionPending { get; set; }
+
     /// <summary>An external interrupt that is delivered before the next instruction, whatever IF says; -1: none.</summary>
     public int InjectedInterrupt
     {
@@ -48,7 +51,14 @@ public sealed unsafe partial class Processor
         {
             _hasInjectedException = false;
             s->Fault = _injectedException;
-            Delivery.Fault(s);
+            if (IsExceptionPending)
+            {
+                Delivery.Fault(s);
+            }
+            else
+            {
+                Delivery.Injected(s);
+            }
         }
         else if (s->NmiInjected != 0)
         {

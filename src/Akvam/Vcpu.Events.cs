@@ -12,7 +12,12 @@ public sealed unsafe partial class Vcpu
     private const int LastException = 31;
 
     /// <summary>The processor's injected exception came as a pending one, whose delivery has not begun.</summary>
-    private bool _exceptionIsPending;
+    private bool ExceptionIsPending
+    {
+        get => _processor.IsExceptionPending;
+        set => _processor.IsExceptionPending = value;
+    }
+
 
     /// <summary>CR2 or DR6 already hold what belongs to the injected exception.</summary>
     private bool _exceptionHasPayload;
@@ -123,7 +128,7 @@ public sealed unsafe partial class Vcpu
             _processor.InjectedException = new FaultRecord { Vector = Cpu.State.Vector.DB, Payload = s->PendingDebug };
             ControlRegisters.TrySetDr6(s, (s->Dr6 & ~0xFul) | s->PendingDebug);
             s->PendingDebug = 0;
-            _exceptionIsPending = true;
+            ExceptionIsPending = true;
             _exceptionHasPayload = false;
         }
 
@@ -140,8 +145,8 @@ public sealed unsafe partial class Vcpu
             events.exception.nr = (byte)exception.Vector;
             events.exception.has_error_code = exception.HasErrorCode ? (byte)1 : (byte)0;
             events.exception.error_code = exception.ErrorCode;
-            events.exception.pending = _exceptionIsPending ? (byte)1 : (byte)0;
-            events.exception.injected = _exceptionIsPending && _vm.ReportsExceptionPayload ? (byte)0 : (byte)1;
+            events.exception.pending = ExceptionIsPending ? (byte)1 : (byte)0;
+            events.exception.injected = ExceptionIsPending && _vm.ReportsExceptionPayload ? (byte)0 : (byte)1;
             events.exception_has_payload = _exceptionHasPayload ? (byte)1 : (byte)0;
             events.exception_payload = _exceptionHasPayload ? exception.Payload : 0;
         }
@@ -196,7 +201,7 @@ public sealed unsafe partial class Vcpu
         s->PendingDebug = 0;
         if (!pending && events.exception.injected == 0)
         {
-            _exceptionIsPending = false;
+            ExceptionIsPending = false;
             _processor.InjectedException = null;
             return;
         }
@@ -204,14 +209,14 @@ public sealed unsafe partial class Vcpu
         if (pending && events.exception.nr == (byte)Cpu.State.Vector.DB && events.exception_has_payload != 0)
         {
             // A debug trap keeps its place among the events of an instruction boundary.
-            _exceptionIsPending = false;
+            ExceptionIsPending = false;
             _processor.InjectedException = null;
             s->PendingDebug = (uint)events.exception_payload;
             return;
         }
 
         var vector = (Cpu.State.Vector)events.exception.nr;
-        _exceptionIsPending = pending;
+        ExceptionIsPending = pending;
         _exceptionHasPayload = pending && events.exception_has_payload != 0;
 
         // Without a payload the registers that delivery would change already hold what the guest is to see.

@@ -98,7 +98,7 @@ public sealed unsafe partial class Vcpu
     private void RaiseUndefined(CpuState* s)
     {
         _processor.InjectedException = new FaultRecord { Vector = Cpu.State.Vector.UD };
-        _exceptionIsPending = true;
+        ExceptionIsPending = true;
         _exceptionHasPayload = false;
         Changed(s);
     }

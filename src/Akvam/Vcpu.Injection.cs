@@ -68,9 +68,9 @@ public sealed unsafe partial class Vcpu
 
     private void DropPendingException()
     {
-        if (_exceptionIsPending)
+        if (ExceptionIsPending)
         {
-            _exceptionIsPending = false;
+            ExceptionIsPending = false;
             _processor.InjectedException = null;
         }
 

@@ -90,7 +90,7 @@ public sealed unsafe partial class Vcpu
                 Report(banks, control, in mce, mce.status | (before & BankValid) >> 1, keepAddress: false);
                 banks.Status = mce.mcg_status;
                 _processor.InjectedException = new FaultRecord { Vector = Cpu.State.Vector.MC };
-                _exceptionIsPending = true;
+                ExceptionIsPending = true;
                 _exceptionHasPayload = false;
             }
 

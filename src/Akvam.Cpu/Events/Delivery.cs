@@ -72,6 +72,22 @@ internal static unsafe partial class Delivery
         return Flow.Jump;
     }
 
+    /// <summary>As <see cref="Fault"/>, for an exception whose delivery had begun when it was saved: nobody intercepts it any more.</summary>
+    public static Flow Injected(CpuState* s)
+    {
+        EventRecord record = new()
+        {
+            Kind = EventKind.Exception,
+            Vector = s->Fault.Vector,
+            HasErrorCode = s->Fault.HasErrorCode,
+            ErrorCode = s->Fault.ErrorCode,
+            Payload = s->Fault.Payload,
+        };
+        ApplyPayload(s, in record);
+        s->Delivering = record;
+        return Finish(s, Dispatch(s, &record, s->Rip)) ? Flow.Jump : Fault(s);
+    }
+
     /// <summary>Delivers an interrupt from the interrupt controller; the caller looked at IF, shadow and GIF.</summary>
     public static Flow External(CpuState* s, byte vector) => Start(s, new EventRecord { Kind = EventKind.External, Vector = (Vector)vector });
 

@@ -208,6 +208,33 @@ public sealed class Intercepts
         }
     }
 
+    [Theory]
+    [InlineData(true, 12u, 0x22u)]
+    [InlineData(false, 13u, 0x62u)]
+    public void AnExceptionOfTheClientIsInterceptedUntilItsDeliveryBegins(bool pending, uint vector, uint errorCode)
+    {
+        // in al,dx; L2's IDT is empty, so that a delivery ends in #GP
+        using var h = new Hypervisor([0xEC, .. Vmmcall]);
+        h.Intercept(SvmExitCode.Exception0 + 12, SvmExitCode.Exception0 + 13);
+        VmcbSave save = h.Save;
+        save.Idtr = new VmcbSegment { Base = Hypervisor.Idt, Limit = 0 };
+        h.Save = save;
+        var cap = new kvm_enable_cap { cap = KvmCap.KVM_CAP_EXCEPTION_PAYLOAD };
+        cap.args[0] = 1;
+        h.Guest.Vm.EnableCap(cap);
+        Assert.Equal(KvmExit.KVM_EXIT_IO, h.Vcpu.Run().Reason);
+        kvm_vcpu_events events = h.Vcpu.GetVcpuEvents();
+        events.flags = KvmState.KVM_VCPUEVENT_VALID_PAYLOAD;
+        (events.exception.pending, events.exception.injected) = pending ? ((byte)1, (byte)0) : ((byte)0, (byte)1);
+        events.exception.nr = 12;
+        events.exception.has_error_code = 1;
+        events.exception.error_code = 0x22;
+        h.Vcpu.SetVcpuEvents(events);
+        VmcbControl c = h.RunToExit();
+        Assert.Equal((SvmExitCode.Exception0 + vector, (ulong)errorCode), ((uint)c.ExitCode, c.ExitInfo1 & ~1ul));
+        Assert.Equal(pending ? 0 : 0x0000_0022_8000_0B0Cul, c.ExitEvent);
+    }
+
     [Fact]
     public void AnInterruptOfTheMachineLeavesL2EvenWhileItHoldsInterruptsOff()
     {
