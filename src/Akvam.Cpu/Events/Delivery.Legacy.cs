@@ -12,7 +12,7 @@ internal static unsafe partial class Delivery
         uint offset = (uint)e->Vector * 8;
         if (offset + 7 > s->IdtLimit)
         {
-            return Events.Fault.Gp(s, IdtError(e));
+            return Events.Fault.Gp(s, IdtError(s, e));
         }
 
         if (!Mem.LoadSystem(s, (uint)(s->IdtBase + offset), out ulong raw))
@@ -24,22 +24,22 @@ internal static unsafe partial class Delivery
         bool isGate = gate.Type is Descriptor.TaskGate or Descriptor.InterruptGate16 or Descriptor.TrapGate16 or Descriptor.InterruptGate or Descriptor.TrapGate;
         if (!isGate || !gate.IsSystem || (ChecksGateDpl(e) && gate.Dpl < s->Cpl))
         {
-            return Events.Fault.Gp(s, IdtError(e));
+            return Events.Fault.Gp(s, IdtError(s, e));
         }
 
         if (!gate.IsPresent)
         {
-            return Events.Fault.Np(s, IdtError(e));
+            return Events.Fault.Np(s, IdtError(s, e));
         }
 
         return gate.Type == Descriptor.TaskGate
-            ? TaskSwitch.ThroughInterruptGate(s, gate.GateSelector, returnRip, FlagsImage(s, e), Ext(e), e->HasErrorCode, e->ErrorCode)
+            ? TaskSwitch.ThroughInterruptGate(s, gate.GateSelector, returnRip, FlagsImage(s, e), Ext(s, e), e->HasErrorCode, e->ErrorCode)
             : LegacyGate(s, e, gate, returnRip);
     }
 
     private static Flow LegacyGate(CpuState* s, EventRecord* e, Descriptor gate, ulong returnRip)
     {
-        uint ext = Ext(e);
+        uint ext = Ext(s, e);
         ushort selector = gate.GateSelector;
         if (!CheckHandler(s, selector, ext, out Descriptor code))
         {

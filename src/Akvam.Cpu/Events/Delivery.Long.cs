@@ -23,7 +23,7 @@ internal static unsafe partial class Delivery
         uint offset = (uint)e->Vector * 16;
         if (offset + 15 > s->IdtLimit)
         {
-            return Events.Fault.Gp(s, IdtError(e));
+            return Events.Fault.Gp(s, IdtError(s, e));
         }
 
         if (!Mem.LoadSystem(s, s->IdtBase + offset, out Gate64 raw))
@@ -34,15 +34,15 @@ internal static unsafe partial class Delivery
         var gate = new Descriptor(raw.Low);
         if (!gate.IsSystem || gate.Type is not (Descriptor.InterruptGate or Descriptor.TrapGate) || (ChecksGateDpl(e) && gate.Dpl < s->Cpl))
         {
-            return Events.Fault.Gp(s, IdtError(e));
+            return Events.Fault.Gp(s, IdtError(s, e));
         }
 
         if (!gate.IsPresent)
         {
-            return Events.Fault.Np(s, IdtError(e));
+            return Events.Fault.Np(s, IdtError(s, e));
         }
 
-        uint ext = Ext(e);
+        uint ext = Ext(s, e);
         ushort selector = gate.GateSelector;
         if (!CheckHandler(s, selector, ext, out Descriptor code))
         {

@@ -16,7 +16,7 @@ internal static unsafe partial class Delivery
         uint offset = (uint)e->Vector * 4;
         if (offset + 3 > s->IdtLimit)
         {
-            return Events.Fault.Gp(s, IdtError(e));
+            return Events.Fault.Gp(s, IdtError(s, e));
         }
 
         return Mem.LoadSystem(s, (uint)(s->IdtBase + offset), out uint pointer)

@@ -187,13 +187,21 @@ internal static unsafe partial class Delivery
         : (s->Cr0 & Cr0.PE) != 0 ? Legacy(s, e, returnRip)
         : Real(s, e, returnRip);
 
-    /// <summary>The EXT bit of error codes: set unless the program asked for the event with INT n, INT3 or INTO. [SDM3 6.13]</summary>
-    private static uint Ext(EventRecord* e) => e->Kind is EventKind.Software or EventKind.SoftwareException ? 0u : 1u;
+    /// <summary>
+    /// The EXT bit of error codes. Intel sets it unless the program asked for the event with INT n, INT3 or INTO; AMD for what comes from outside the processor.
+    /// [SDM3 6.13] [APM2 8.4.1]
+    /// </summary>
+    private static uint Ext(CpuState* s, EventRecord* e) => e->Kind switch
+    {
+        EventKind.External or EventKind.Nmi => 1,
+        EventKind.Software or EventKind.SoftwareException => 0,
+        _ => Processor.Of(s).Cpuid.IsAmd ? 0u : 1u,
+    };
 
     /// <summary>Only INT n, INT3 and INTO have to be allowed through a gate by its DPL. [SDM3 6.12.1.2]</summary>
-    private static bool ChecksGateDpl(EventRecord* e) => Ext(e) == 0;
+    private static bool ChecksGateDpl(EventRecord* e) => e->Kind is EventKind.Software or EventKind.SoftwareException;
 
-    private static uint IdtError(EventRecord* e) => ((uint)e->Vector * 8) + 2 + Ext(e);
+    private static uint IdtError(CpuState* s, EventRecord* e) => ((uint)e->Vector * 8) + 2 + Ext(s, e);
 
     /// <summary>The flags to push: RF is set in the image for faults, so that the instruction breakpoint does not hit again. [SDM3 17.3.1.1]</summary>
     private static ulong FlagsImage(CpuState* s, EventRecord* e)
