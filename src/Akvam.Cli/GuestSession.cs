@@ -82,6 +82,8 @@ internal sealed class GuestSession : IDisposable
                 Say($"akvam: {note}\n");
             }
 
+            // The guest has its copy of what was loaded; without this the file's bytes would stay until memory is short.
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
             _pc.Start();
             if (readable)
             {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Akvam.Cli.Packages;
 using Akvam.Cli.Terminal;
@@ -33,6 +34,14 @@ internal static class BootCommand
 
     private static int Boot(string? kernelPath, string? initrdPath, string append, MachineChoice machine)
     {
+        using GuestSession session = Load(kernelPath, initrdPath, append, machine);
+        return session.Run();
+    }
+
+    /// <summary>Makes the machine and loads it. A method of its own, so that nothing holds what was read once the machine runs.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static GuestSession Load(string? kernelPath, string? initrdPath, string append, MachineChoice machine)
+    {
         // What the user gave is looked at before anything is downloaded.
         GuestImage? kernel = kernelPath is null ? null : GuestImage.Open(kernelPath);
         byte[]? initrd = initrdPath is null ? null : GuestImage.ReadFile(initrdPath);
@@ -44,9 +53,17 @@ internal static class BootCommand
             initrd ??= InitramfsBuilder.Build(GuestImage.ReadFile(files.Busybox));
         }
 
-        using var session = new GuestSession(machine, ownInit);
-        session.Pc.LoadLinux(kernel, new LinuxBoot(CommandLineFor(append, ownInit), initrd, Seed: RandomNumberGenerator.GetBytes(SeedBytes)));
-        return session.Run();
+        var session = new GuestSession(machine, ownInit);
+        try
+        {
+            session.Pc.LoadLinux(kernel, new LinuxBoot(CommandLineFor(append, ownInit), initrd, Seed: RandomNumberGenerator.GetBytes(SeedBytes)));
+            return session;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
     }
 
     private static string CommandLineFor(string append, bool ownInit)

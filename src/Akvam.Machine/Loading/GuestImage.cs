@@ -49,9 +49,8 @@ public sealed class GuestImage
                 throw new MachineException($"{path}: {file.Length >> 20} MiB is more than an image can have ({MaximumBytes >> 20} MiB)");
             }
 
-            using var buffer = new MemoryStream();
-            file.CopyTo(buffer);
-            return buffer.Length > 0 ? buffer.ToArray() : throw new MachineException($"{path}: is empty");
+            byte[] bytes = ReadToEnd(file);
+            return bytes.Length > 0 ? bytes : throw new MachineException($"{path}: is empty");
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -65,6 +64,25 @@ public sealed class GuestImage
         {
             throw new MachineException($"{path}: cannot be read: {e.Message}", e);
         }
+    }
+
+    /// <summary>Into one array where the length is known: a buffer that grows would leave three times a kernel's size behind.</summary>
+    private static byte[] ReadToEnd(FileStream file)
+    {
+        byte[] start = new byte[file.CanSeek ? file.Length : 0];
+        int count = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        int next = count == start.Length ? file.ReadByte() : -1;
+        if (next < 0)
+        {
+            return count == start.Length ? start : start[..count];
+        }
+
+        // A pipe, or a file that is longer than it says, as those in /proc are.
+        using var rest = new MemoryStream();
+        rest.Write(start);
+        rest.WriteByte((byte)next);
+        file.CopyTo(rest);
+        return rest.ToArray();
     }
 
     private static ImageKind Classify(string name, byte[] bytes)

@@ -219,6 +219,17 @@ public sealed class LoaderTests : IDisposable
     }
 
     [Fact]
+    public void AFileIsReadToItsEndWhateverItsLengthSays()
+    {
+        string path = Path.Combine(_folder, "three");
+        File.WriteAllBytes(path, [1, 2, 3]);
+        Assert.Equal([1, 2, 3], GuestImage.ReadFile(path));
+
+        // Of length 0, as all files there.
+        Assert.Equal(File.ReadAllBytes("/proc/version"), GuestImage.ReadFile("/proc/version"));
+    }
+
+    [Fact]
     public void UnreadableFilesAreNamed()
     {
         string empty = Path.Combine(_folder, "empty");
