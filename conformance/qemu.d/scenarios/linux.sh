@@ -46,6 +46,11 @@ linux()
 irqchip()
 {
     kvm_only
+    # Seen on Linux's KVM as well: nothing clears the second vCPU's request for a SIPI (interrupt_request 800h) with QEMU's own APIC.
+    # As soon as that vCPU halts, its thread goes round in QEMU with the big lock held, without KVM_RUN.
+    if [ "$1" = off ] && [ "$3" -gt 1 ] && [[ $("$qemu" --version) == *'version 7.2.22 '* ]]; then
+        leave_out "QEMU 7.2.22 hangs in its own code, on Linux's KVM too"
+    fi
     kvm_options=,kernel-irqchip=$1
     linux "$2" "$3"
 }
