@@ -93,6 +93,8 @@ internal sealed partial class LockstepPass : IDisposable
         }
     }
 
+    private bool IsReplayed => _turns.Count >= _replay?.Count;
+
     private ulong? Watched => _turns.Count >= Window.First && _turns.Count <= Window.Last ? WatchedPage : null;
 
     public void Dispose()
@@ -108,7 +110,7 @@ internal sealed partial class LockstepPass : IDisposable
         while (_found.Count == 0 && !IsOver())
         {
             bool idle = true;
-            for (int v = 0; v < _subject.Vcpus.Count && _found.Count == 0 && _subject.End is null; v++)
+            for (int v = 0; v < _subject.Vcpus.Count && _found.Count == 0 && _subject.End is null && !IsReplayed; v++)
             {
                 idle &= TakeTurn(v);
             }
@@ -144,7 +146,7 @@ internal sealed partial class LockstepPass : IDisposable
             return true;
         }
 
-        if (Instructions >= _options.MaximumInstructions || _turns.Count >= _replay?.Count)
+        if (Instructions >= _options.MaximumInstructions || IsReplayed)
         {
             End = "the limit was reached";
             return true;
