@@ -18,7 +18,8 @@ internal sealed class GuestSession : IDisposable
     private readonly ConsoleOutput _debug;
     private readonly EventTrace? _trace;
     private readonly Pc _pc;
-    private readonly SmramServer? _inspector;
+    private readonly string? _inspect;
+    private SmramServer? _inspector;
     private readonly List<PosixSignalRegistration> _signals = [];
     private readonly bool _ownInit, _stats;
     private RawTerminal? _terminal;
@@ -29,6 +30,7 @@ internal sealed class GuestSession : IDisposable
     public GuestSession(MachineChoice machine, bool ownInit = false)
     {
         _stats = machine.Stats;
+        _inspect = machine.Inspect;
         _ownInit = ownInit;
         _input.Held = ownInit;
         _output = new ConsoleOutput(1, OnOutputFailed);
@@ -53,16 +55,6 @@ internal sealed class GuestSession : IDisposable
             _trace?.Dispose();
             throw;
         }
-
-        try
-        {
-            _inspector = machine.Inspect is null ? null : new SmramServer(machine.Inspect, () => _pc.Processors);
-        }
-        catch
-        {
-            Dispose();
-            throw;
-        }
     }
 
     /// <summary>The machine, to be loaded.</summary>
@@ -81,6 +73,9 @@ internal sealed class GuestSession : IDisposable
             {
                 Say($"akvam: {note}\n");
             }
+
+            // Who finds the socket finds processors.
+            _inspector = _inspect is null ? null : new SmramServer(_inspect, () => _pc.Processors);
 
             // The guest has its copy of what was loaded; without this the file's bytes would stay until memory is short.
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);

@@ -175,15 +175,18 @@ public sealed class Pc : IDisposable
     private void Assemble(StartState start, bool configured)
     {
         _devices = new PcDevices(_options, Control, _gate, Irq, _memory.SetSmram, configured);
-        _runners = new VcpuRunner[_options.Cpus];
-        for (int i = 0; i < _runners.Length; i++)
+        var runners = new VcpuRunner[_options.Cpus];
+        for (int i = 0; i < runners.Length; i++)
         {
             Vcpu vcpu = _vm.CreateVcpu((uint)i);
             vcpu.SetCpuid2(ProcessorSetup.Cpuid(_cpuid, (uint)i, _options.Cpus));
-            _runners[i] = new VcpuRunner(vcpu, _gate, Control, _options.Trace);
+            runners[i] = new VcpuRunner(vcpu, _gate, Control, _options.Trace);
         }
 
-        ProcessorSetup.Apply(_runners[0].Vcpu, start);
+        ProcessorSetup.Apply(runners[0].Vcpu, start);
+
+        // Other threads may ask for them already.
+        Volatile.Write(ref _runners, runners);
     }
 
     private static VmOptions VmOptions(PcOptions options)

@@ -24,19 +24,23 @@ public sealed class SmramServer : IDisposable
     {
         _path = path;
         _vcpus = vcpus;
+        string unready = path + "~";
         try
         {
-            _listener.Bind(new UnixDomainSocketEndPoint(path));
+            // Whoever sees the file finds somebody who answers: it gets its name when all is ready.
+            _listener.Bind(new UnixDomainSocketEndPoint(unready));
             if (OperatingSystem.IsLinux())
             {
-                File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                File.SetUnixFileMode(unready, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             }
 
             _listener.Listen();
+            File.Move(unready, path, overwrite: false);
         }
         catch (Exception e) when (e is SocketException or IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             _listener.Dispose();
+            File.Delete(unready);
             throw new SmramException($"{path}: the socket cannot be made: {e.Message}", e);
         }
 
