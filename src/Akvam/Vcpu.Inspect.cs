@@ -41,9 +41,9 @@ public sealed unsafe partial class Vcpu
             Span<byte> bytes = stackalloc byte[LongestInstruction];
             int count = ReadCode(s, linear, bytes);
             int bitness = (s->Mode & ModeKey.BitnessMask) switch { ModeKey.Code64 => 64, ModeKey.Code32 => 32, _ => 16 };
-            return CodeListing.Describe(bytes[..count], linear, bitness, out int length, out ulong undefined, out ulong defined) is { } text
-                ? new InstructionView(linear, length, text, undefined, defined)
-                : new InstructionView(linear, 0, "no code", 0, 0);
+            return CodeListing.Describe(bytes[..count], linear, bitness, out int length) is { } text
+                ? new InstructionView(linear, length, text)
+                : new InstructionView(linear, 0, "no code");
         }
     }
 

@@ -88,7 +88,7 @@ internal static class CheckCommand
         LockstepResult result = checker.Run();
         output.Flush();
         Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"\nakvam: {(result.Differences.Count == 0 ? "no difference" : "DIFFERENCE")} in {result.Instructions:N0} instructions: {result.Stops:N0} stops, all memory compared {result.MemoryComparisons:N0} times, {result.UndefinedFlags:N0} values with flags that the manuals leave undefined; {result.End}"));
+            $"\nakvam: {(result.Differences.Count == 0 ? "no difference" : "DIFFERENCE")} in {result.Instructions:N0} instructions: {result.Stops:N0} stops, all memory compared {result.MemoryComparisons:N0} times; {result.End}"));
         if (result.Report is { } report)
         {
             Console.Error.WriteLine(report);

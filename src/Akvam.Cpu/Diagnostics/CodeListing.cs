@@ -38,22 +38,14 @@ public static class CodeListing
     /// <param name="address">Address of its first byte.</param>
     /// <param name="bitness">16, 32 or 64.</param>
     /// <param name="length">Its bytes.</param>
-    /// <param name="undefined">RFLAGS bits that it leaves undefined.</param>
-    /// <param name="defined">RFLAGS bits that it gives a value.</param>
-    public static string? Describe(ReadOnlySpan<byte> code, ulong address, int bitness, out int length, out ulong undefined, out ulong defined)
+    public static string? Describe(ReadOnlySpan<byte> code, ulong address, int bitness, out int length)
     {
         var decoder = Iced.Intel.Decoder.Create(bitness, code.ToArray());
         decoder.IP = address;
         decoder.Decode(out Instruction x);
         length = x.Length;
-        undefined = Rflags(x.RflagsUndefined);
-        defined = Rflags(x.RflagsModified) & ~undefined;
         return x.IsInvalid ? null : Format(code[..length], address, bitness, 1).TrimEnd();
     }
-
-    private static ulong Rflags(RflagsBits bits) =>
-        ((bits & RflagsBits.CF) != 0 ? State.Rflags.CF : 0) | ((bits & RflagsBits.PF) != 0 ? State.Rflags.PF : 0) | ((bits & RflagsBits.AF) != 0 ? State.Rflags.AF : 0)
-        | ((bits & RflagsBits.ZF) != 0 ? State.Rflags.ZF : 0) | ((bits & RflagsBits.SF) != 0 ? State.Rflags.SF : 0) | ((bits & RflagsBits.OF) != 0 ? State.Rflags.OF : 0);
 
     private static void Append(StringBuilder text, ReadOnlySpan<byte> code, ulong address, int bitness, int most = int.MaxValue)
     {

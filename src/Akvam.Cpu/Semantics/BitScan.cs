@@ -8,7 +8,7 @@ using Iced.Intel;
 
 namespace Akvam.Cpu.Semantics;
 
-/// <summary>BSF, BSR, LZCNT, TZCNT, POPCNT, CRC32. [APM3 BSF] …</summary>
+/// <summary>BSF, BSR, LZCNT, TZCNT, POPCNT, CRC32. Flags that the manuals leave undefined are clear (see <see cref="UndefinedFlags"/>). [APM3 BSF] …</summary>
 /// <remarks>Valid because handlers get the state and instruction of the block that the engine is running.</remarks>
 internal static unsafe class BitScan
 {
@@ -18,14 +18,14 @@ internal static unsafe class BitScan
             where T : unmanaged, IBinaryInteger<T>;
     }
 
-    /// <summary>A zero source sets ZF and leaves all of the destination alone. The other flags, undefined, are those of the source. [APM3 BSF]</summary>
+    /// <summary>A zero source sets ZF and leaves all of the destination alone. [APM3 BSF]</summary>
     private readonly struct Bsf : IScan
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static void Do<T>(CpuState* s, byte to, T v)
             where T : unmanaged, IBinaryInteger<T>
         {
-            LazyFlags.SetLogic(s, v);
+            LazyFlags.WriteLazy(s, v == T.Zero ? Rflags.ZF : 0);
             if (v != T.Zero)
             {
                 Operand.Set(s, to, T.TrailingZeroCount(v));
@@ -39,7 +39,7 @@ internal static unsafe class BitScan
         public static void Do<T>(CpuState* s, byte to, T v)
             where T : unmanaged, IBinaryInteger<T>
         {
-            LazyFlags.SetLogic(s, v);
+            LazyFlags.WriteLazy(s, v == T.Zero ? Rflags.ZF : 0);
             if (v != T.Zero)
             {
                 Operand.Set(s, to, T.CreateTruncating(BitOperations.Log2(ulong.CreateTruncating(v))));
@@ -54,7 +54,7 @@ internal static unsafe class BitScan
             where T : unmanaged, IBinaryInteger<T>
         {
             T r = T.LeadingZeroCount(v);
-            LazyFlags.SetResult(s, r, v == T.Zero ? 1ul : 0, 0);
+            LazyFlags.WriteLazy(s, (v == T.Zero ? Rflags.CF : 0) | (r == T.Zero ? Rflags.ZF : 0));
             Operand.Set(s, to, r);
         }
     }
@@ -66,7 +66,7 @@ internal static unsafe class BitScan
             where T : unmanaged, IBinaryInteger<T>
         {
             T r = T.TrailingZeroCount(v);
-            LazyFlags.SetResult(s, r, v == T.Zero ? 1ul : 0, 0);
+            LazyFlags.WriteLazy(s, (v == T.Zero ? Rflags.CF : 0) | (r == T.Zero ? Rflags.ZF : 0));
             Operand.Set(s, to, r);
         }
     }

@@ -11,7 +11,8 @@ using Gpr = Akvam.Cpu.State.Register;
 namespace Akvam.Cpu.Semantics;
 
 /// <summary>
-/// BMI1, BMI2 and ADX on general registers. The VEX-encoded ones exist in protected mode only, whatever XCR0 says. [APM3 ANDN] … [SDM2 2.6: type 13]
+/// BMI1, BMI2 and ADX on general registers. The VEX-encoded ones exist in protected mode only, whatever XCR0 says. Flags that the manuals leave undefined are clear (see
+/// <see cref="UndefinedFlags"/>). [APM3 ANDN] … [SDM2 2.6: type 13]
 /// </summary>
 /// <remarks>Valid because handlers get the state and instruction of the block that the engine is running.</remarks>
 internal static unsafe class Bmi
@@ -26,6 +27,11 @@ internal static unsafe class Bmi
             where T : unmanaged, IBinaryInteger<T>;
     }
 
+    /// <summary>SF and ZF of the result, and CF.</summary>
+    private static void SetFlags<T>(CpuState* s, T result, bool carry)
+        where T : unmanaged, IBinaryInteger<T> =>
+        LazyFlags.WriteLazy(s, (carry ? Rflags.CF : 0) | (result == T.Zero ? Rflags.ZF : 0) | (T.IsZero(result >> ((sizeof(T) * 8) - 1)) ? 0 : Rflags.SF));
+
     private readonly struct Andn : IOperation
     {
         public static int MemoryOperand => 2;
@@ -34,7 +40,7 @@ internal static unsafe class Bmi
             where T : unmanaged, IBinaryInteger<T>
         {
             T r = ~a & b;
-            LazyFlags.SetLogic(s, r);
+            SetFlags(s, r, carry: false);
             return r;
         }
     }
@@ -50,7 +56,7 @@ internal static unsafe class Bmi
             int start = (byte)control, length = (byte)(control >> 8);
             ulong v = start < 64 ? ulong.CreateTruncating(a) >> start : 0;
             T r = T.CreateTruncating(length < 64 ? v & ((1ul << length) - 1) : v);
-            LazyFlags.SetLogic(s, r);
+            LazyFlags.WriteLazy(s, r == T.Zero ? Rflags.ZF : 0);
             return r;
         }
     }
@@ -63,7 +69,7 @@ internal static unsafe class Bmi
             where T : unmanaged, IBinaryInteger<T>
         {
             T r = a & (T.Zero - a);
-            LazyFlags.SetResult(s, r, a != T.Zero ? 1ul : 0, 0);
+            SetFlags(s, r, a != T.Zero);
             return r;
         }
     }
@@ -76,7 +82,7 @@ internal static unsafe class Bmi
             where T : unmanaged, IBinaryInteger<T>
         {
             T r = a ^ (a - T.One);
-            LazyFlags.SetResult(s, r, a == T.Zero ? 1ul : 0, 0);
+            SetFlags(s, r, a == T.Zero);
             return r;
         }
     }
@@ -89,7 +95,7 @@ internal static unsafe class Bmi
             where T : unmanaged, IBinaryInteger<T>
         {
             T r = a & (a - T.One);
-            LazyFlags.SetResult(s, r, a == T.Zero ? 1ul : 0, 0);
+            SetFlags(s, r, a == T.Zero);
             return r;
         }
     }
@@ -104,7 +110,7 @@ internal static unsafe class Bmi
             int index = byte.CreateTruncating(b);
             bool beyond = index >= sizeof(T) * 8;
             T r = beyond ? a : a & ((T.One << index) - T.One);
-            LazyFlags.SetResult(s, r, beyond ? 1ul : 0, 0);
+            SetFlags(s, r, beyond);
             return r;
         }
     }

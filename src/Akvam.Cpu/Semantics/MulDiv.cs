@@ -10,7 +10,10 @@ using Gpr = Akvam.Cpu.State.Register;
 
 namespace Akvam.Cpu.Semantics;
 
-/// <summary>MUL, IMUL, DIV, IDIV. Division leaves the flags alone, as AMD processors do. [APM3 MUL] [APM3 DIV] …</summary>
+/// <summary>
+/// MUL, IMUL, DIV, IDIV. The flags that the manuals leave undefined: a product has SF, ZF, AF and PF clear, and a division leaves all as they were (see <see cref="UndefinedFlags"/>).
+/// [APM3 MUL] [APM3 DIV] …
+/// </summary>
 /// <remarks>Valid because handlers get the state and instruction of the block that the engine is running.</remarks>
 internal static unsafe class MulDiv
 {
@@ -60,7 +63,7 @@ internal static unsafe class MulDiv
 
             SetWide(s, low, high);
             ulong carry = high == T.Zero ? 0ul : 1;
-            LazyFlags.SetResult(s, low, carry, carry);
+            LazyFlags.SetResult(s, T.One, carry, carry);
             return Flow.Next;
         }
     }
@@ -96,7 +99,7 @@ internal static unsafe class MulDiv
         T low = T.CreateTruncating(l);
         high = T.CreateTruncating(h);
         ulong carry = Signed(low) >> 63 == h && Signed(low) == l ? 0ul : 1;
-        LazyFlags.SetResult(s, low, carry, carry);
+        LazyFlags.SetResult(s, T.One, carry, carry);
         return low;
     }
 

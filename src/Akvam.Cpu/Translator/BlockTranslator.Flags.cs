@@ -15,6 +15,9 @@ internal sealed unsafe partial class BlockTranslator
     private RflagsBits _inHost;
     private bool _inState;
 
+    /// <summary>Flags that are clear, but not in the host's RFLAGS, where an operation that leaves them undefined has left something.</summary>
+    private RflagsBits _clear;
+
     /// <summary>By which recipe the flags are in the state; null: that depends on the way here.</summary>
     private Recipe? _recipe;
 
@@ -65,6 +68,7 @@ internal sealed unsafe partial class BlockTranslator
         _inState = true;
         _recipe = null;
         _deferred = null;
+        _clear = 0;
     }
 
     /// <summary>An instruction has changed the host's flags as the guest's.</summary>
@@ -72,7 +76,8 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (use.Writes != 0)
         {
-            _inHost |= use.Writes;
+            _inHost = (_inHost | use.Writes) & ~use.Clear;
+            _clear = (_clear & ~use.Writes) | use.Clear;
             _inState = false;
             _deferred = null;
         }
@@ -84,6 +89,13 @@ internal sealed unsafe partial class BlockTranslator
         if (_inState)
         {
             StoreDeferred();
+            return;
+        }
+
+        if (_clear != 0)
+        {
+            ClearHostFlags(store: true);
+            SetRecipe(Recipe.Image);
             return;
         }
 
@@ -111,7 +123,13 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        Debug.Assert(_inState, "flags are needed that are nowhere");
+        if (!_inState)
+        {
+            Debug.Assert((flags & ~(_inHost | _clear)) == 0, "flags are needed that are nowhere");
+            ClearHostFlags(store: false);
+            return;
+        }
+
         StoreDeferred();
 
         if (_recipe is { } recipe)
@@ -124,11 +142,24 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         _inHost = FlagUse.All;
+        _clear = 0;
+    }
+
+    private void ClearHostFlags(bool store)
+    {
+        Recipes.Clear(_e, _clear, store);
+        _inHost |= _clear;
+        _clear = 0;
     }
 
     /// <summary>CF goes to where recipes expect it. Changes flags, unless they are all in the host's RFLAGS, and the scratch register.</summary>
     private void KeepCarry()
     {
+        if (!_inState)
+        {
+            NeedHostFlags(RflagsBits.CF);
+        }
+
         if ((_inHost & RflagsBits.CF) == 0)
         {
             if (_deferred is { } deferred && Recipes.KeepsCarry(deferred.Recipe))

@@ -26,8 +26,8 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        FlagUse use = _uses[n];
         NeedHostFlags(NeededFlags(n));
+        BeforeShift(n);
 
         if (x.Mnemonic == Mnemonic.Lea)
         {
@@ -47,7 +47,29 @@ internal sealed unsafe partial class BlockTranslator
             EmitRegisterForm(x, guest, encoding, ImmediateOf(n, bytes));
         }
 
-        FlagsWritten(use);
+        FlagsWritten(AfterShift(n));
+    }
+
+    /// <summary>A shift by CL may be one of CL.</summary>
+    private void BeforeShift(int n)
+    {
+        if (_uses[n].DependsOnCount && (_liveAfter[n] & _uses[n].Clear) != 0)
+        {
+            _e.Store(HostMemory.State(StateOffset.Saved), HostRegister.Rcx);
+        }
+    }
+
+    /// <summary>What is undefined after a shift by CL is made clear at once, if anybody asks for it. Returns what the instruction has done to the flags then.</summary>
+    private FlagUse AfterShift(int n)
+    {
+        FlagUse use = _uses[n];
+        if (!use.DependsOnCount || (_liveAfter[n] & use.Clear) == 0)
+        {
+            return use;
+        }
+
+        Recipes.ClearAfterShift(_e, use.Clear, SizeOf(_guest[n]));
+        return use with { Clear = 0 };
     }
 
     private ReadOnlySpan<byte> ImmediateOf(int n, ReadOnlySpan<byte> bytes) => bytes[^_immediateSizes[n]..];
@@ -82,6 +104,7 @@ internal sealed unsafe partial class BlockTranslator
         bool write = Writes(info.GetOpAccess(encoding.Rm));
         HostMemory operand = FindOperand(n, x.MemorySize.GetSize(), write);
         NeedHostFlags(NeededFlags(n));
+        BeforeShift(n);
 
         int reg = encoding.Reg < 0 ? guest.Reg : LoadGuest(Guest(x, encoding.Reg), Scratch);
         Prefixes(x, guest);
@@ -92,7 +115,7 @@ internal sealed unsafe partial class BlockTranslator
             StoreGuest(Guest(x, encoding.Reg), reg);
         }
 
-        FlagsWritten(_uses[n]);
+        FlagsWritten(AfterShift(n));
         AfterAccess(n);
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using Akvam.Cpu.Flags;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Semantics;
 using Akvam.Cpu.State;
@@ -53,7 +54,7 @@ internal static unsafe class Coverage
         }
 
         Form form = OfMnemonic(i, x, memory, mode);
-        return form == Form.Plain && (!HasGeneralOperands(x) || (HasHighByte(x) && (memory || UsesStackPointer(x)))) ? Form.Interpreted : form;
+        return form == Form.Plain && (!HasGeneralOperands(x) || (HasHighByte(x) && (memory || UsesStackPointer(x))) || UndefinedFlags.HostsDiffer(x)) ? Form.Interpreted : form;
     }
 
     public static bool HasMemory(in Instruction x)

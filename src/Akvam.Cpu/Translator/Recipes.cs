@@ -1,6 +1,8 @@
+using Iced.Intel;
+
 namespace Akvam.Cpu.Translator;
 
-/// <summary>Host code that carries out a <see cref="Recipe"/>.</summary>
+/// <summary>Host code that carries out a <see cref="Recipe"/>, and what hosts make differently is made alike (<see cref="Flags.UndefinedFlags"/>).</summary>
 internal static class Recipes
 {
     private const int BitTest = 0x0FBA, BitTestExtension = 4;
@@ -11,6 +13,76 @@ internal static class Recipes
     /// <summary>True when CF is in <see cref="State.CpuState.FlagCarry"/>.</summary>
     public static bool KeepsCarry(Recipe recipe) => recipe is >= Recipe.Increment and < Recipe.Loop;
 
+    /// <summary>Clears flags of the host's RFLAGS, and stores the image if asked to. Changes the scratch register only.</summary>
+    public static void Clear(Emitter e, RflagsBits flags, bool store)
+    {
+        e.Move(HostRegister.Scratch, HostRegister.Rax);
+        StartImage(e, flags);
+        EndImage(e, flags, store);
+    }
+
+    /// <summary>As <see cref="Clear"/> after a shift by CL, whose count was kept in <see cref="StateOffset.Saved"/>: one of 0 has changed no flag.</summary>
+    public static void ClearAfterShift(Emitter e, RflagsBits flags, int size)
+    {
+        const int TestByte = 0xF6;
+        e.Move(HostRegister.Scratch, HostRegister.Rax);
+        StartImage(e, RflagsBits.None);
+        e.Op(TestByte, 0, HostMemory.State(StateOffset.Saved), wide: false);
+        e.U8(size == 8 ? 63 : 31);
+        int none = e.ShortJumpIf(HostCondition.Equal);
+        AndAh(e, flags);
+        e.PatchShort(none);
+        EndImage(e, RflagsBits.None, store: false);
+    }
+
+    private static void StartImage(Emitter e, RflagsBits clear)
+    {
+        e.U8(0x9F);
+        if ((clear & RflagsBits.OF) != 0)
+        {
+            e.U8(0xB0);
+            e.U8(0);
+        }
+        else
+        {
+            e.Op(0x0F90, 0, HostRegister.Rax, wide: false);
+        }
+    }
+
+    private static void EndImage(Emitter e, RflagsBits clear, bool store)
+    {
+        AndAh(e, clear);
+        if (store)
+        {
+            e.U8(0x66);
+            e.Op(0x89, HostRegister.Rax, HostMemory.State(StateOffset.HostFlags), wide: false);
+        }
+
+        LoadImage(e);
+        e.Move(HostRegister.Rax, HostRegister.Scratch);
+    }
+
+    /// <summary>The flags that LAHF gives have their bits of RFLAGS in AH.</summary>
+    private static void AndAh(Emitter e, RflagsBits clear)
+    {
+        int bits = ((clear & RflagsBits.SF) != 0 ? 0x80 : 0) | ((clear & RflagsBits.ZF) != 0 ? 0x40 : 0) | ((clear & RflagsBits.AF) != 0 ? 0x10 : 0)
+            | ((clear & RflagsBits.PF) != 0 ? 4 : 0) | ((clear & RflagsBits.CF) != 0 ? 1 : 0);
+        if (bits != 0)
+        {
+            e.U8(0x80);
+            e.U8(0xE4);
+            e.U8(~bits);
+        }
+    }
+
+    /// <summary>ADD makes OF of bit 0 of AL, SAHF the others of AH.</summary>
+    private static void LoadImage(Emitter e)
+    {
+        e.U8(0x04);
+        e.U8(0x7F);
+        e.U8(0x9E);
+    }
+
     /// <summary>Flags from the state to the host's RFLAGS. Changes the scratch register only.</summary>
     public static void Emit(Emitter e, Recipe recipe)
     {
@@ -20,12 +92,9 @@ internal static class Recipes
         Recipe operation = recipe - ((int)recipe & 3);
         if (operation == Recipe.Image)
         {
-            // ADD makes OF of bit 0, SAHF the others of AH.
             e.Move(r, HostRegister.Rax);
             e.Op(0x0FB7, HostRegister.Rax, HostMemory.State(StateOffset.HostFlags), wide: false);
-            e.U8(0x04);
-            e.U8(0x7F);
-            e.U8(0x9E);
+            LoadImage(e);
             e.Move(HostRegister.Rax, r);
             return;
         }
@@ -50,6 +119,7 @@ internal static class Recipes
                 break;
             case Recipe.Imul:
                 e.SizedOp(0x0FAF, size, r, b);
+                Clear(e, RflagsBits.SF | RflagsBits.ZF | RflagsBits.AF | RflagsBits.PF, store: false);
                 break;
             case Recipe.Logic:
                 e.SizedOp(0x84, size, r, r);
@@ -65,6 +135,7 @@ internal static class Recipes
                 e.Load(HostRegister.Rcx, b);
                 e.SizedOp(0xD2, size, operation == Recipe.ShiftLeft ? 4 : operation == Recipe.ShiftRight ? 5 : 7, r);
                 e.Load(HostRegister.Rcx, HostMemory.State(StateOffset.Saved));
+                Clear(e, RflagsBits.AF, store: false);
                 break;
         }
     }

@@ -22,7 +22,6 @@ public sealed class LockstepChecker(Func<CheckedEngine, ICheckedMachine> machine
             Instructions = pass.Instructions,
             Stops = pass.Stops,
             MemoryComparisons = pass.MemoryComparisons,
-            UndefinedFlags = pass.Images,
             End = pass.End,
             Differences = pass.Differences,
         };

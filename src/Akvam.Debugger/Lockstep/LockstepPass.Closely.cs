@@ -26,7 +26,7 @@ internal sealed partial class LockstepPass
             reference = StepReference(a, isExit ? end : b.InstructionCount);
             if (!AddDifference(ExitComparison.Compare(reference, subject, served: false)))
             {
-                _images += StateComparison.Registers(a, b, isExit ? FlagsImage.Status : _trail.UndefinedFlags, adopt: !isExit, _found);
+                StateComparison.Registers(a, b, _found);
                 if (_found.Count == 0 && !isExit)
                 {
                     StateComparison.System(a, b, _msrs, _found);
@@ -34,7 +34,7 @@ internal sealed partial class LockstepPass
 
                 if (_found.Count == 0 && WatchedPage is { } page)
                 {
-                    AddDifference(MemoryComparison.Page(_reference, _subject, page, ref _images));
+                    AddDifference(MemoryComparison.Page(_reference, _subject, page));
                 }
             }
 
@@ -78,7 +78,7 @@ internal sealed partial class LockstepPass
     private VcpuExit StepReference(Vcpu a, ulong target)
     {
         VcpuExit exit = a.InstructionCount < target ? _trail.Step(a) : a.Run(0);
-        return StepTo(a, target, _trail, exit);
+        return StepTo(a, target, exit);
     }
 
     private string Describe(Vcpu a, Vcpu b, ulong block, ulong before)

@@ -29,7 +29,6 @@ internal sealed partial class LockstepPass : IDisposable
     private readonly List<Difference> _found = [];
     private long _lastMemory = Stopwatch.GetTimestamp();
     private TimeSpan _memoryCost;
-    private int _images;
 
     /// <param name="machines">Makes a machine, ready to run.</param>
     /// <param name="options">How long and how often.</param>
@@ -70,8 +69,6 @@ internal sealed partial class LockstepPass : IDisposable
     public long Stops { get; private set; }
 
     public long MemoryComparisons { get; private set; }
-
-    public long Images => _images;
 
     /// <summary>How it ended.</summary>
     public string End { get; private set; } = "";
@@ -212,17 +209,7 @@ internal sealed partial class LockstepPass : IDisposable
     {
         VcpuExit subject = RunSubject(b);
         bool isExit = subject.Reason != KvmExit.KVM_EXIT_INTR;
-        var trail = new Trail();
-        if (isExit)
-        {
-            reference = RunTo(a, b.InstructionCount + Patience);
-        }
-        else
-        {
-            // The last instructions are stepped, to know which flags are undefined after them.
-            reference = RunTo(a, Math.Max(b.InstructionCount - Math.Min(b.InstructionCount, Settle), a.InstructionCount));
-            reference = StepTo(a, b.InstructionCount, trail, reference);
-        }
+        reference = RunTo(a, isExit ? b.InstructionCount + Patience : b.InstructionCount);
 
         if (_reference.OutputHash != _subject.OutputHash)
         {
@@ -231,8 +218,7 @@ internal sealed partial class LockstepPass : IDisposable
 
         if (_found.Count == 0)
         {
-            // Exits come at instructions that leave flags alone, but what those are is not known there.
-            _images += StateComparison.Registers(a, b, isExit ? FlagsImage.Status : trail.UndefinedFlags, adopt: !isExit, _found);
+            StateComparison.Registers(a, b, _found);
         }
 
         return subject;
@@ -279,13 +265,13 @@ internal sealed partial class LockstepPass : IDisposable
         }
     }
 
-    private VcpuExit StepTo(Vcpu vcpu, ulong target, Trail trail, VcpuExit exit)
+    private VcpuExit StepTo(Vcpu vcpu, ulong target, VcpuExit exit)
     {
         int stuck = 0;
         while (exit.Reason == KvmExit.KVM_EXIT_INTR && vcpu.InstructionCount < target && stuck < MostStuck)
         {
             ulong before = vcpu.InstructionCount;
-            exit = trail.Step(vcpu);
+            exit = _trail.Step(vcpu);
             stuck = vcpu.InstructionCount == before ? stuck + 1 : 0;
         }
 
@@ -306,7 +292,7 @@ internal sealed partial class LockstepPass : IDisposable
         }
         else if (Watched is { } page)
         {
-            AddDifference(MemoryComparison.Page(_reference, _subject, page, ref _images));
+            AddDifference(MemoryComparison.Page(_reference, _subject, page));
         }
     }
 
@@ -314,7 +300,7 @@ internal sealed partial class LockstepPass : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         MemoryComparisons++;
-        if (!AddDifference(MemoryComparison.All(_reference, _subject, ref _images)))
+        if (!AddDifference(MemoryComparison.All(_reference, _subject)))
         {
             LastGoodMemory = _turns.Count - 1;
         }

@@ -12,9 +12,6 @@ public sealed record LockstepResult
     /// <summary>Times that all memory was compared.</summary>
     public required long MemoryComparisons { get; init; }
 
-    /// <summary>Values that differed only in flags that the manuals leave undefined.</summary>
-    public required long UndefinedFlags { get; init; }
-
     /// <summary>How the machines ended, or why the comparison did.</summary>
     public required string End { get; init; }
 

@@ -8,8 +8,8 @@ internal static class MemoryComparison
 {
     private const int Piece = 1 << 20, PageSize = 4096;
 
-    /// <summary>The first difference in all memory, or null. Images of flags are taken over by the reference and counted.</summary>
-    public static Difference? All(ICheckedMachine reference, ICheckedMachine subject, ref int images)
+    /// <summary>The first difference in all memory, or null.</summary>
+    public static Difference? All(ICheckedMachine reference, ICheckedMachine subject)
     {
         for (int n = 0; n < reference.Memory.Count; n++)
         {
@@ -18,7 +18,7 @@ internal static class MemoryComparison
             for (ulong at = 0; at < a.Size; at += Piece)
             {
                 int length = (int)Math.Min(Piece, a.Size - at);
-                if (Range(a.Span(at, length), b.Span(at, length), address + at, ref images) is { } difference)
+                if (Range(a.Span(at, length), b.Span(at, length), address + at) is { } difference)
                 {
                     return difference;
                 }
@@ -29,7 +29,7 @@ internal static class MemoryComparison
     }
 
     /// <summary>The first difference in the page of an address, or null.</summary>
-    public static Difference? Page(ICheckedMachine reference, ICheckedMachine subject, ulong gpa, ref int images)
+    public static Difference? Page(ICheckedMachine reference, ICheckedMachine subject, ulong gpa)
     {
         ulong page = gpa & ~(ulong)(PageSize - 1);
         for (int n = 0; n < reference.Memory.Count; n++)
@@ -37,43 +37,23 @@ internal static class MemoryComparison
             ulong start = reference.Memory[n].Key;
             if (page >= start && page - start < reference.Memory[n].Value.Size)
             {
-                return Range(reference.Memory[n].Value.Span(page - start, PageSize), subject.Memory[n].Value.Span(page - start, PageSize), page, ref images);
+                return Range(reference.Memory[n].Value.Span(page - start, PageSize), subject.Memory[n].Value.Span(page - start, PageSize), page);
             }
         }
 
         return null;
     }
 
-    private static Difference? Range(Span<byte> a, Span<byte> b, ulong address, ref int images)
+    private static Difference? Range(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, ulong address)
     {
         if (a.SequenceEqual(b))
         {
             return null;
         }
 
-        Span<ulong> x = MemoryMarshal.Cast<byte, ulong>(a);
-        Span<ulong> y = MemoryMarshal.Cast<byte, ulong>(b);
-        for (int n = x.CommonPrefixLength(y); n < x.Length; n++)
-        {
-            if (x[n] == y[n])
-            {
-                continue;
-            }
-
-            if (!IsImage(x[n], y[n]))
-            {
-                ulong at = address + ((ulong)n * sizeof(ulong));
-                return new Difference(string.Create(CultureInfo.InvariantCulture, $"memory {at:x}"), x[n].ToString("x16", CultureInfo.InvariantCulture), y[n].ToString("x16", CultureInfo.InvariantCulture), at);
-            }
-
-            images++;
-            x[n] = y[n];
-        }
-
-        return null;
+        ReadOnlySpan<ulong> x = MemoryMarshal.Cast<byte, ulong>(a), y = MemoryMarshal.Cast<byte, ulong>(b);
+        int n = x.CommonPrefixLength(y);
+        ulong at = address + ((ulong)n * sizeof(ulong));
+        return new Difference(string.Create(CultureInfo.InvariantCulture, $"memory {at:x}"), x[n].ToString("x16", CultureInfo.InvariantCulture), y[n].ToString("x16", CultureInfo.InvariantCulture), at);
     }
-
-    /// <summary>64-bit flags, or 32-bit ones in either half.</summary>
-    private static bool IsImage(ulong a, ulong b) =>
-        FlagsImage.Matches(a, b) || (((uint)a == (uint)b || FlagsImage.Matches((uint)a, (uint)b)) && (a >> 32 == b >> 32 || FlagsImage.Matches(a >> 32, b >> 32)));
 }

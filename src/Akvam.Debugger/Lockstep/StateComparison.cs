@@ -9,52 +9,8 @@ namespace Akvam.Debugger.Lockstep;
 /// <summary>Compares what the KVM ABI shows of two vCPUs.</summary>
 internal static class StateComparison
 {
-    private const ulong Rflags = FlagsImage.Status;
-
-    /// <summary>General registers, RIP and RFLAGS.</summary>
-    /// <param name="reference">The vCPU whose values count. It takes over what only looks different.</param>
-    /// <param name="subject">The other one.</param>
-    /// <param name="undefined">Status flags that may differ.</param>
-    /// <param name="adopt">Whether the reference may be changed now.</param>
-    /// <param name="found">Takes the differences.</param>
-    public static int Registers(Vcpu reference, Vcpu subject, ulong undefined, bool adopt, List<Difference> found)
-    {
-        kvm_regs a = reference.GetRegs(), b = subject.GetRegs();
-        if (MemoryMarshal.AsBytes(new ReadOnlySpan<kvm_regs>(ref a)).SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<kvm_regs>(ref b))))
-        {
-            return 0;
-        }
-
-        int images = 0;
-        Span<ulong> x = MemoryMarshal.Cast<kvm_regs, ulong>(new Span<kvm_regs>(ref a));
-        ReadOnlySpan<ulong> y = MemoryMarshal.Cast<kvm_regs, ulong>(new ReadOnlySpan<kvm_regs>(ref b));
-        FieldInfo[] fields = typeof(kvm_regs).GetFields();
-        for (int n = 0; n < x.Length; n++)
-        {
-            bool flags = fields[n].Name == nameof(kvm_regs.rflags);
-            if (x[n] == y[n])
-            {
-                continue;
-            }
-
-            if (flags ? ((x[n] ^ y[n]) & ~undefined) == 0 : FlagsImage.Matches(x[n], y[n]))
-            {
-                images++;
-                x[n] = y[n];
-            }
-            else
-            {
-                found.Add(new Difference(fields[n].Name, Hex(x[n]), Hex(y[n])));
-            }
-        }
-
-        if (images != 0 && adopt && found.Count == 0)
-        {
-            reference.SetRegs(in a);
-        }
-
-        return images;
-    }
+    /// <summary>General registers, RIP and RFLAGS, with the flags that the manuals leave undefined.</summary>
+    public static void Registers(Vcpu reference, Vcpu subject, List<Difference> found) => Compare("", reference.GetRegs(), subject.GetRegs(), found);
 
     /// <summary>Everything else: segments, control and debug registers, events, vector and x87 registers, MSRs, the local APIC.</summary>
     public static void System(Vcpu reference, Vcpu subject, uint[] msrs, List<Difference> found)

@@ -17,9 +17,6 @@ internal sealed class Trail
     private kvm_regs _start;
     private long _count;
 
-    /// <summary>Status flags that nothing has given a defined value since the last instruction that left them undefined.</summary>
-    public ulong UndefinedFlags { get; private set; } = FlagsImage.Status;
-
     /// <summary>Executes one instruction of <paramref name="vcpu"/>, or delivers what comes before it.</summary>
     public VcpuExit Step(Vcpu vcpu)
     {
@@ -29,13 +26,7 @@ internal sealed class Trail
         }
 
         InstructionView view = vcpu.NextInstruction();
-        ulong before = vcpu.InstructionCount;
         VcpuExit exit = vcpu.Run(1);
-        if (vcpu.InstructionCount != before)
-        {
-            UndefinedFlags = view.Length == 0 || ChangesAllFlags(view) ? FlagsImage.Status : (UndefinedFlags & ~view.DefinedFlags) | view.UndefinedFlags;
-        }
-
         _steps[_count++ % Length] = (view, vcpu.GetRegs());
         return exit;
     }
@@ -55,9 +46,6 @@ internal sealed class Trail
 
         return text.ToString();
     }
-
-    /// <summary>IRET, POPF and their like load flags that may once have been undefined.</summary>
-    private static bool ChangesAllFlags(in InstructionView view) => view.DefinedFlags == FlagsImage.Status && (view.Text.Contains("ret", StringComparison.Ordinal) || view.Text.Contains("popf", StringComparison.Ordinal));
 
     private static string Changes(kvm_regs before, kvm_regs after)
     {

@@ -4,6 +4,4 @@ namespace Akvam;
 /// <param name="Linear">Its linear address.</param>
 /// <param name="Length">Bytes; 0 where there is no code.</param>
 /// <param name="Text">Bytes and disassembly.</param>
-/// <param name="UndefinedFlags">RFLAGS bits that it leaves undefined, by the manuals.</param>
-/// <param name="DefinedFlags">RFLAGS bits that it gives a value.</param>
-public readonly record struct InstructionView(ulong Linear, int Length, string Text, ulong UndefinedFlags, ulong DefinedFlags);
+public readonly record struct InstructionView(ulong Linear, int Length, string Text);

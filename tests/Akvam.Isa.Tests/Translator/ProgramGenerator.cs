@@ -4,7 +4,7 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Akvam.Isa.Tests.Translator;
 
 /// <summary>
-/// Makes programs that end: blocks of integer instructions with all flags defined, counted loops, calls and forward branches; now and then an access that faults.
+/// Makes programs that end: blocks of integer instructions, counted loops, calls and forward branches; now and then an access that faults.
 /// RSP is the stack, RBX, RBP and R13 point at data, R14 counts loops; the others are free.
 /// </summary>
 internal sealed class ProgramGenerator(Random random, ulong rip, ulong data, VectorGenerator? vectors = null)
@@ -109,8 +109,11 @@ internal sealed class ProgramGenerator(Random random, ulong rip, ulong data, Vec
 
     private void One()
     {
-        switch (random.Next(24))
+        switch (random.Next(28))
         {
+            case 24 or 25 or 26:
+                Undefined();
+                break;
             case 0:
                 _a.AddInstruction(Alu(s_r64));
                 break;
@@ -190,6 +193,68 @@ internal sealed class ProgramGenerator(Random random, ulong rip, ulong data, Vec
     {
         Code code = Pick([Code.Add_rm64_r64, Code.Sub_r64_rm64, Code.Cmp_rm64_r64, Code.Adc_r64_rm64, Code.Sbb_rm64_r64]);
         return Instruction.Create(code, Pick(from), Pick(from));
+    }
+
+    /// <summary>What leaves flags undefined.</summary>
+    private void Undefined()
+    {
+        switch (random.Next(18))
+        {
+            case 0:
+                _a.and(Pick(s_r32), Pick(s_r32));
+                break;
+            case 1:
+                _a.test(__byte_ptr[Memory()], Pick(s_r8));
+                break;
+            case 2:
+                _a.shl(Pick(s_r64), (byte)random.Next(70));
+                break;
+            case 3:
+                _a.shr(__dword_ptr[Memory()], (byte)random.Next(40));
+                break;
+            case 4:
+                _a.sar(Pick(s_r16), cl);
+                break;
+            case 5:
+                _a.shl(__qword_ptr[Memory()], cl);
+                break;
+            case 6:
+                _a.shr(cl, cl);
+                break;
+            case 7:
+                _a.imul(Pick(s_r64), Memory());
+                break;
+            case 8:
+                _a.imul(Pick(s_r32), Pick(s_r32), random.Next());
+                break;
+            case 9:
+                _a.mul(Pick(s_r64));
+                break;
+            case 10:
+                _a.imul(__word_ptr[Memory()]);
+                break;
+            case 11:
+                _a.bsf(Pick(s_r32), Memory());
+                break;
+            case 12:
+                _a.bsr(Pick(s_r64), Pick(s_r64));
+                break;
+            case 13:
+                _a.shld(Pick(s_r32), Pick(s_r32), cl);
+                break;
+            case 14:
+                _a.shrd(__word_ptr[Memory()], Pick(s_r16), (byte)random.Next(40));
+                break;
+            case 15:
+                _a.rcl(Pick(s_r8), (byte)random.Next(40));
+                break;
+            case 16:
+                _a.ror(Pick(s_r32), (byte)random.Next(40));
+                break;
+            default:
+                _a.btc(Pick(s_r64), Pick(s_r64));
+                break;
+        }
     }
 
     private void Rare()

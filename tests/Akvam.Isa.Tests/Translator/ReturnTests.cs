@@ -113,7 +113,7 @@ public sealed unsafe class ReturnTests
             m.State->Gpr[Register.Rsp] = Stack;
             writer.Bytes.CopyTo(m.Memory[(int)Rip..]);
         });
-        Assert.Null(both.Run(ulong.MaxValue, ulong.MaxValue, out RunResult result));
+        Assert.Null(both.Run(ulong.MaxValue, out RunResult result));
         Assert.Equal(RunResult.Halted, result);
         Assert.True(both.Translated.Processor.TranslatorStatistics.Blocks > 2, "nothing was translated");
     }

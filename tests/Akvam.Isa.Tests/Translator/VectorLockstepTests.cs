@@ -25,7 +25,7 @@ public sealed unsafe class VectorLockstepTests
         {
             int seed = first + n;
             both.Set(m => Prepare(m, mode, seed));
-            LockstepTests.Check(both.Run(limit, ulong.MaxValue, out _), seed);
+            LockstepTests.Check(both.Run(limit, out _), seed);
             retired += (long)both.Translated.State->Retired;
         }
 
@@ -60,7 +60,7 @@ public sealed unsafe class VectorLockstepTests
                     both.Set(m => m.State->SmiPending = 1);
                 }
 
-                LockstepTests.Check(both.Run(limit, ulong.MaxValue, out RunResult result), seed);
+                LockstepTests.Check(both.Run(limit, out RunResult result), seed);
                 if (result != RunResult.Limit)
                 {
                     break;
