@@ -13,7 +13,9 @@ namespace Akvam.Cpu;
 /// <remarks>Valid because <see cref="State"/> is allocated in the constructor and freed in <see cref="Dispose"/>, when nothing runs it any more.</remarks>
 public sealed unsafe partial class Processor : IDisposable
 {
-    private readonly GCHandle _self;
+    /// <summary>Just this processor, where the collector does not move it: so <see cref="Of"/> is a load, also in code that is compiled ahead.</summary>
+    private readonly Processor[] _self = GC.AllocateArray<Processor>(1, pinned: true);
+    private readonly GCHandle _root;
     private int _inGuest;
 
     public Processor(ProcessorGroup group, IProcessorBus bus, int id)
@@ -25,8 +27,9 @@ public sealed unsafe partial class Processor : IDisposable
         State = (CpuState*)NativeMemory.AlignedAlloc(size, 4096);
         NativeMemory.Clear(State, size);
         TlbHint.Initialize(State);
-        _self = GCHandle.Alloc(this);
-        State->Owner = GCHandle.ToIntPtr(_self);
+        _self[0] = this;
+        _root = GCHandle.Alloc(_self);
+        State->Owner = (nint)Unsafe.AsPointer(ref _self[0]);
         Contexts = new ContextTable(this);
         Blocks = new BlockCache(this);
         ForgetTranslations();
@@ -64,7 +67,7 @@ public sealed unsafe partial class Processor : IDisposable
 
     /// <summary>The processor that a state belongs to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Processor Of(CpuState* s) => Unsafe.As<Processor>(GCHandle.FromIntPtr(s->Owner).Target!);
+    public static Processor Of(CpuState* s) => Unsafe.AsRef<Processor>((void*)s->Owner);
 
     /// <summary>Drops everything derived from guest memory: a slot came, went or moved. Only while the processor stands still.</summary>
     internal void ForgetTranslations()
@@ -91,7 +94,7 @@ public sealed unsafe partial class Processor : IDisposable
             Nested.Dispose();
             NativeMemory.AlignedFree(State);
             State = null;
-            _self.Free();
+            _root.Free();
         }
     }
 }

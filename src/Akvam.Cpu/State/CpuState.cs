@@ -230,7 +230,7 @@ public unsafe struct CpuState
     /// <summary>A place in host code that is to be changed so that it searches the TLB without a hint, and where it does so; 0: none.</summary>
     public nint HintlessSite, HintlessSearch;
 
-    /// <summary>GCHandle of the <see cref="Processor"/> this state belongs to.</summary>
+    /// <summary>Where a reference to the <see cref="Processor"/> lies that this state belongs to.</summary>
     public nint Owner;
 
     /// <summary>Bounce buffer for accesses that have no single host address.</summary>
