@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.Flags;
 using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
@@ -97,6 +98,7 @@ public sealed unsafe partial class Processor
     /// Has the run loop look at events if flags that were loaded can make a difference: a trap or a shielded instruction follows, or interrupts are let in
     /// and one waits. Those that come later post a request of their own.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void EvaluateFlags(CpuState* s, ulong before)
     {
         ulong flags = s->SystemFlags, changed = flags ^ before;

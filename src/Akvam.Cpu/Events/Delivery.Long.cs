@@ -20,6 +20,11 @@ internal static unsafe partial class Delivery
     [SkipLocalsInit]
     private static Flow Long(CpuState* s, EventRecord* e, ulong returnRip)
     {
+        if (TryCommon(s, e, returnRip))
+        {
+            return Flow.Jump;
+        }
+
         uint offset = (uint)e->Vector * 16;
         if (offset + 15 > s->IdtLimit)
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.Flags;
 using Akvam.Cpu.State;
 
@@ -149,6 +150,7 @@ internal static unsafe partial class Delivery
     }
 
     /// <summary>True when the event needs nothing more for now; false: <see cref="CpuState.Fault"/> has to be delivered.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Finish(CpuState* s, Flow flow)
     {
         if (flow == Flow.End || (flow == Flow.Abort && s->Abort == AbortReason.Fault))
@@ -167,6 +169,7 @@ internal static unsafe partial class Delivery
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Intercepts(CpuState* s, EventRecord* record)
     {
         if (s->GuestMode == 0 || s->InterceptEvent == null || !s->InterceptEvent(s, record))
@@ -182,6 +185,7 @@ internal static unsafe partial class Delivery
     /// Delivers one event. <see cref="Flow.Abort"/>: not delivered, nothing changed; <see cref="Flow.End"/>: a task switch was made, and
     /// <see cref="CpuState.Fault"/> was raised in the new task.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Flow Dispatch(CpuState* s, EventRecord* e, ulong returnRip) =>
         (s->Efer & Efer.LMA) != 0 ? Long(s, e, returnRip)
         : (s->Cr0 & Cr0.PE) != 0 ? Legacy(s, e, returnRip)

@@ -16,6 +16,7 @@ public static unsafe class Fault
     public static Flow NonCanonical(CpuState* s) => Raise(s, Vector.GP, 0, NonCanonicalMark);
 
     /// <summary>Operands that are addressed through SS raise #SS for a non-canonical address; called with the instruction at hand. [APM2 8.2.13]</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void SettleSegment(CpuState* s, Interpreter.Insn* i)
     {
         if (s->Abort == AbortReason.Fault && s->Fault.Vector == Vector.GP && s->Fault.Payload == NonCanonicalMark)

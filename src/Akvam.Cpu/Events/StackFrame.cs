@@ -203,7 +203,7 @@ internal unsafe struct StackFrame
     }
 
     /// <summary>Data accesses at <paramref name="cpl"/>, which is the current privilege level or an inner one.</summary>
-    private static ulong TagFor(CpuState* s, int cpl) => cpl == s->Cpl && (s->SystemFlags & Rflags.VM) == 0 ? s->DataTag
+    internal static ulong TagFor(CpuState* s, int cpl) => cpl == s->Cpl && (s->SystemFlags & Rflags.VM) == 0 ? s->DataTag
         : (s->Cr4 & Cr4.SMAP) != 0 && (s->SystemFlags & Rflags.AC) != 0 ? (s->SystemTag & ~TlbTag.WhoMask) | TlbTag.SupervisorAc
         : s->SystemTag;
 }

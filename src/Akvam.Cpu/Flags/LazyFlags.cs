@@ -14,10 +14,6 @@ namespace Akvam.Cpu.Flags;
 /// </remarks>
 public static unsafe class LazyFlags
 {
-    private const ulong AuxMask = 0xC000_0000_0000_0008;
-    private const ulong ParityFlip = 1 << 8;
-    private const ulong SignFlip = 1 << 16;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong SignExtend<T>(T v)
         where T : unmanaged, IBinaryInteger<T>
@@ -104,6 +100,7 @@ public static unsafe class LazyFlags
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Of(CpuState* s) => (long)(s->FlagAux ^ (s->FlagAux << 1)) < 0;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Pf(CpuState* s) => (BitOperations.PopCount((uint)(byte)(s->FlagResult ^ (s->FlagAux >> 8))) & 1) == 0;
 
     public static bool Af(CpuState* s) => (s->FlagAux & 8) != 0;
@@ -115,23 +112,25 @@ public static unsafe class LazyFlags
         s->FlagAux = (s->FlagAux & ~0xC000_0000_0000_0000) | Carries(value, of);
     }
 
-    /// <summary>All of RFLAGS.</summary>
+    /// <summary>All of RFLAGS; without a branch, which would be a random one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ulong Read(CpuState* s)
     {
+        ulong result = s->FlagResult, aux = s->FlagAux;
+        ulong odd = (ulong)BitOperations.PopCount((uint)(byte)(result ^ (aux >> 8))) & 1;
         return s->SystemFlags
-            | (Cf(s) ? Rflags.CF : 0) | (Pf(s) ? Rflags.PF : 0) | (Af(s) ? Rflags.AF : 0)
-            | (Zf(s) ? Rflags.ZF : 0) | (Sf(s) ? Rflags.SF : 0) | (Of(s) ? Rflags.OF : 0);
+            | (aux >> 63) | ((odd ^ 1) << 2) | ((aux & 8) << 1)
+            | (result == 0 ? Rflags.ZF : 0) | ((result ^ (aux << 47)) >> 63 << 7) | ((aux ^ (aux << 1)) >> 63 << 11);
     }
 
     /// <summary>Sets CF, PF, AF, ZF, SF and OF from the bits of <paramref name="flags"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void WriteLazy(CpuState* s, ulong flags)
     {
-        bool zf = (flags & Rflags.ZF) != 0;
-        s->FlagResult = zf ? 0ul : 0x100;
-        s->FlagAux = (Carries((flags & Rflags.CF) != 0, (flags & Rflags.OF) != 0) & AuxMask)
-            | ((flags & Rflags.AF) != 0 ? 8ul : 0)
-            | ((flags & Rflags.PF) == 0 ? ParityFlip : 0)
-            | ((flags & Rflags.SF) != 0 ? SignFlip : 0);
+        // ZF clear: a result that is neither zero nor odd in its low byte, nor negative.
+        s->FlagResult = (~flags & Rflags.ZF) << 2;
+        s->FlagAux = (flags << 63) | (((flags ^ (flags >> 11)) & 1) << 62) | ((flags & Rflags.AF) >> 1)
+            | ((~flags & Rflags.PF) << 6) | ((flags & Rflags.SF) << 9);
     }
 
     /// <summary>

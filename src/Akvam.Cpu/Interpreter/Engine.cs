@@ -91,6 +91,7 @@ internal static unsafe class Engine
     }
 
     /// <summary>Counts instructions and sets RIP when instruction number <paramref name="index"/> of a block left it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Leave(CpuState* s, Insn* i, int index, Flow flow)
     {
         s->Retired += (ulong)index;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.Cpuid;
 using Akvam.Cpu.State;
 
@@ -7,6 +8,7 @@ namespace Akvam.Cpu.Memory;
 /// <remarks>Valid as long as the <see cref="CpuState"/> it is given.</remarks>
 public static unsafe class Canonical
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Is(CpuState* s, ulong address) => Is(address, (s->Cr4 & Cr4.LA57) != 0);
 
     /// <summary>
@@ -14,6 +16,7 @@ public static unsafe class Canonical
     /// </summary>
     public static bool IsForAnyMode(CpuState* s, ulong address) => Is(address, Processor.Of(s).Cpuid.Allows(Feature.La57));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Is(ulong address, bool la57)
     {
         int shift = la57 ? 7 : 16;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.Events;
 using Akvam.Cpu.Semantics;
 using Akvam.Cpu.State;
@@ -50,6 +51,32 @@ internal static unsafe class DescriptorTable
 
         descriptor = new Descriptor(raw);
         return true;
+    }
+
+    /// <summary>The descriptor of a selector that is not null, if it is in the GDT and the TLB has it there.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryGlobal(CpuState* s, ushort selector, out Descriptor descriptor)
+    {
+        const int Local = 4;
+        uint offset = selector & 0xFFF8u;
+        ulong linear = s->GdtBase + offset;
+        TlbEntry* e = Mem.Entry(s, linear);
+        if ((selector & Local) != 0 || offset == 0 || offset + 7 > s->GdtLimit || e->Read != (((linear + 7) & ~TlbTag.Mask) | s->SystemTag))
+        {
+            descriptor = default;
+            return false;
+        }
+
+        descriptor = new Descriptor(*(ulong*)(linear + e->Addend));
+        return true;
+    }
+
+    /// <summary>As <see cref="TryGlobal"/>, if it is ordinary 64-bit code: present, not conforming, and accessed before. In long mode only.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryCommonCode(CpuState* s, ushort selector, out Descriptor descriptor)
+    {
+        const ulong Mask = (0x9Dul << 40) | (3ul << 53), Ordinary = (0x99ul << 40) | (1ul << 53);
+        return TryGlobal(s, selector, out descriptor) && (descriptor.Raw & Mask) == Ordinary;
     }
 
     /// <summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu.Memory;
@@ -52,8 +53,10 @@ public static unsafe class TlbControl
     public static void UpdateTags(CpuState* s) => SetTags(s, (ulong)Processor.Of(s).Contexts.Of(s->InSmm, Pcid(s)) << 2);
 
     /// <summary>As <see cref="UpdateTags"/> when the address space is the same: CPL or AC changed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void UpdateLevel(CpuState* s) => SetTags(s, s->SystemTag & ~TlbTag.WhoMask);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SetTags(CpuState* s, ulong context)
     {
         bool ac = (s->SystemFlags & Rflags.AC) != 0;

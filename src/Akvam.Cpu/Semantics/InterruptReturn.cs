@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Akvam.Cpu.Events;
 using Akvam.Cpu.Flags;
@@ -32,7 +33,7 @@ internal static unsafe class InterruptReturn
         Flow flow = (s->Mode & ModeKey.Virtual8086) != 0 ? FromVirtual8086(s, width)
             : (s->Mode & ModeKey.Protected) == 0 ? FromReal(s, width)
             : (s->SystemFlags & Rflags.NT) != 0 ? FromTask(s, i)
-            : Segments.IsCode64(s) ? FromLong(s, width)
+            : Segments.IsCode64(s) ? (width == 8 && TryCommon(s) ? Flow.Jump : FromLong(s, width))
             : FromProtected(s, width);
         if (flow != Flow.Abort)
         {
@@ -157,6 +158,69 @@ internal static unsafe class InterruptReturn
             : Flow.Abort;
     }
 
+    /// <summary>
+    /// IRETQ from 64-bit code to 64-bit code whose frame and segments are in the TLB and nothing out of the ordinary: no fault can come. False: nothing is done.
+    /// </summary>
+    private static bool TryCommon(CpuState* s)
+    {
+        ulong rsp = s->Gpr[State.Register.Rsp];
+        TlbEntry* e = Mem.Entry(s, rsp);
+        if (e->Read != (((rsp + (ulong)sizeof(Frame64) - 1) & ~TlbTag.Mask) | s->DataTag))
+        {
+            return false;
+        }
+
+        var frame = (Frame64*)(rsp + e->Addend);
+        ushort selector = (ushort)frame->Cs, stack = (ushort)frame->Ss;
+        ulong rip = frame->Rip, image = frame->Flags, outerRsp = frame->Rsp;
+        int cpl = selector & 3;
+        if (cpl < s->Cpl || (stack & 3) != cpl || !DescriptorTable.TryCommonCode(s, selector, out Descriptor code) || code.Dpl != cpl || !Canonical.Is(s, rip))
+        {
+            return false;
+        }
+
+        SegmentRegister ss;
+        if (Segments.IsNull(stack))
+        {
+            if (cpl == 3)
+            {
+                return false;
+            }
+
+            ss = Segments.Null(in s->Ss, stack);
+        }
+        else
+        {
+            const ulong Mask = 0x9Bul << 40, WritableData = 0x93ul << 40;
+            if (!DescriptorTable.TryGlobal(s, stack, out Descriptor data) || (data.Raw & Mask) != WritableData || data.Dpl != cpl)
+            {
+                return false;
+            }
+
+            ss = data.ToRegister(stack);
+        }
+
+        bool outer = cpl != s->Cpl;
+        ulong before = s->SystemFlags;
+        SetFlags(s, image, FlagsMask(s, 8));
+        s->Ss = ss;
+        s->Cs = code.ToRegister(selector);
+        s->Rip = rip;
+        s->Gpr[State.Register.Rsp] = outerRsp;
+        if (outer)
+        {
+            Segments.Nullify(s, cpl);
+            s->Cpl = (byte)cpl;
+        }
+
+        if (outer || ((before ^ s->SystemFlags) & Rflags.AC) != 0)
+        {
+            Processor.UpdateLevel(s);
+        }
+
+        return true;
+    }
+
     /// <summary>64-bit mode pops SS:RSP always, also for the same level. [APM2 8.9.3]</summary>
     private static Flow FromLong(CpuState* s, int width)
     {
@@ -227,6 +291,7 @@ internal static unsafe class InterruptReturn
     }
 
     /// <summary>Which flags the current (not the new) privilege may change. [SDM2 IRET]</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong FlagsMask(CpuState* s, int width)
     {
         ulong mask = FlagsAlways;
@@ -236,6 +301,7 @@ internal static unsafe class InterruptReturn
         return mask;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SetFlags(CpuState* s, ulong image, ulong mask)
     {
         mask &= Rflags.Defined;

@@ -148,6 +148,7 @@ internal static unsafe class Segments
     }
 
     /// <summary>What a null selector leaves: unusable, without attributes; base and limit stay, as on AMD processors (Intel's clear the base). [APM2 4.5.1]</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static SegmentRegister Null(in SegmentRegister old, ushort selector)
     {
         SegmentRegister value = old;
@@ -186,6 +187,7 @@ internal static unsafe class Segments
         NullifyOne(&s->Gs, cpl);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void NullifyOne(SegmentRegister* r, int cpl)
     {
         bool conformingCode = (r->Attributes & (SegmentRegister.Code | SegmentRegister.Conforming)) == (SegmentRegister.Code | SegmentRegister.Conforming);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 namespace Akvam.Cpu.State;
 
 /// <summary>The eight bytes of a segment, system or gate descriptor. [APM2 4.7] [SDM3 3.4.5]</summary>
@@ -11,11 +12,16 @@ public readonly struct Descriptor(ulong raw)
     /// <summary>In the packing of <see cref="SegmentRegister.Attributes"/>.</summary>
     public ushort Attributes => (ushort)((Raw >> 40) & 0xF0FF);
 
-    public uint Base => (uint)(((Raw >> 16) & 0xFF_FFFF) | ((Raw >> 32) & 0xFF00_0000));
+    public uint Base
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => (uint)(((Raw >> 16) & 0xFF_FFFF) | ((Raw >> 32) & 0xFF00_0000));
+    }
 
     /// <summary>In bytes, whatever G says.</summary>
     public uint Limit
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get
         {
             uint limit = (uint)((Raw & 0xFFFF) | ((Raw >> 32) & 0xF_0000));
@@ -60,6 +66,7 @@ public readonly struct Descriptor(ulong raw)
     public int GateIst => (int)(Raw >> 32) & 7;
 
     /// <summary>The register that loading this segment gives; the accessed bit counts as set.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public SegmentRegister ToRegister(ushort selector) => new()
     {
         Base = Base,

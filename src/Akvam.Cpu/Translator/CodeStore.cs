@@ -48,6 +48,7 @@ internal sealed unsafe class CodeStore : IDisposable
     public byte* Add(ReadOnlySpan<byte> code) => (byte*)_code.Add(code);
 
     /// <summary>Tag, mode and the low bits of the epoch in one word; when these begin again, nothing counts as checked.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ulong StampOf(CpuState* s)
     {
         uint era = s->Epoch >> (64 - EpochShift);

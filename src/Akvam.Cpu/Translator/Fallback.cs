@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
@@ -89,6 +90,7 @@ internal static unsafe class Fallback
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Flow ExecuteWithFlags(CpuState* s, TranslatorEngine engine, Insn* i, int index)
     {
         HostFlags.ToLazy(s);
@@ -102,6 +104,7 @@ internal static unsafe class Fallback
         return flow;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Flow Execute(CpuState* s, TranslatorEngine engine, Insn* i, int index)
     {
         int resets = engine.Resets;

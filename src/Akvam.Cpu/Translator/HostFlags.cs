@@ -21,6 +21,7 @@ internal static unsafe class HostFlags
         LazyFlags.WriteLazy(s, ((f >> 8) & Lahf) | ((ulong)(f & 1) << OverflowBit));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void FromLazy(CpuState* s)
     {
         ulong f = LazyFlags.Read(s);

@@ -112,6 +112,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     }
 
     /// <summary>Counts an instruction that host code left to the interpreter.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Count(ushort code, bool slowAccess)
     {
         if (slowAccess)
@@ -125,6 +126,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     }
 
     /// <summary>The interpreter left a block that host code was in: what host code goes by may have changed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Left(CpuState* s)
     {
         s->Left = s->StopAt - s->Retired;
