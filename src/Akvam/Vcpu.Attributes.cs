@@ -9,7 +9,10 @@ public sealed unsafe partial class Vcpu
     /// <summary>KVM_HAS_DEVICE_ATTR.</summary>
     public bool HasDeviceAttr(uint group, ulong attribute) => group == KvmState.KVM_VCPU_TSC_CTRL && attribute == KvmState.KVM_VCPU_TSC_OFFSET;
 
-    /// <summary>KVM_GET_DEVICE_ATTR; KVM_VCPU_TSC_OFFSET: what the guest's TSC is ahead of the host's, in its ticks.</summary>
+    /// <summary>
+    /// KVM_GET_DEVICE_ATTR; KVM_VCPU_TSC_OFFSET: what the guest's TSC is ahead of the host's, in its ticks. The host's is what KVM_GET_CLOCK gives with it
+    /// (<see cref="kvm_clock_data.host_tsc"/>), so that a client can carry a TSC over to another VM as [KVM vcpu.rst 4.1] says.
+    /// </summary>
     /// <exception cref="KvmException">ENXIO: no such attribute.</exception>
     public ulong GetDeviceAttr(uint group, ulong attribute)
     {
@@ -17,7 +20,7 @@ public sealed unsafe partial class Vcpu
         {
             State();
             CheckAttribute(group, attribute);
-            return TscOffset;
+            return TscOffset - _bus.OriginTsc;
         }
     }
 
@@ -29,8 +32,9 @@ public sealed unsafe partial class Vcpu
         {
             CpuState* s = State();
             CheckAttribute(group, attribute);
-            s->TscOffset = value + _processor.Nested.TscOffset;
-            _vm.NoteTscOffset(value, _bus.ReadTsc(), _bus.TscKhz);
+            ulong offset = value + _bus.OriginTsc;
+            s->TscOffset = offset + _processor.Nested.TscOffset;
+            _vm.NoteTscOffset(offset, _bus.ReadTsc(), _bus.TscKhz);
             _bus.TscChanged();
         }
     }

@@ -31,6 +31,9 @@ internal sealed unsafe partial class VcpuBus
     /// <summary>All TSCs of a VM count from its creation on.</summary>
     public ulong ReadTsc() => VmClock.ToTicks(_vm.Clock.Source.NowNs - _vm.Clock.OriginNs, _tscKhz);
 
+    /// <summary>The host's TSC, in ticks of this processor's, at which they do.</summary>
+    public ulong OriginTsc => VmClock.ToTicks(_vm.Clock.OriginNs, _tscKhz);
+
     ulong Devices.ITscSource.ReadTsc() => ReadTsc() + _vcpu.TscOffset;
 
     public ulong DeadlineToNs(ulong tsc)

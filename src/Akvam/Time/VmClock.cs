@@ -49,7 +49,7 @@ internal sealed class VmClock
         }
     }
 
-    /// <summary>[KVM 4.29]</summary>
+    /// <summary>[KVM 4.29] The host's TSC is the VM's source of time, which KVM_VCPU_TSC_OFFSET counts from as well; it is not what the client gets from RDTSC.</summary>
     public kvm_clock_data Get()
     {
         ulong now = Source.NowNs;

@@ -29,6 +29,37 @@ public sealed class Attributes
         Assert.Equal(Errno.ENXIO, Assert.Throws<KvmException>(() => guest.Vcpu.SetDeviceAttr(0, 1, 0)).Errno);
     }
 
+    /// <summary>The way of [KVM vcpu.rst 4.1] into another VM: its TSC has gone on by the time that kvmclock says has passed.</summary>
+    [Theory]
+    [InlineData(1_000_000u)]
+    [InlineData(2_500_000u)]
+    public void ATscIsCarriedOverByItsOffset(uint khz)
+    {
+        var clock = new Time.ManualClock { NowNs = 123_456_789_000 };
+        var options = new VmOptions { Clock = clock };
+        using var old = new Guest([0xF4], options: options);
+        old.Vcpu.SetTscKhz(khz);
+        clock.NowNs += 7_000_000;
+        old.Vcpu.SetMsrs([new kvm_msr_entry { index = 0x10, data = 1ul << 40 }]);
+        ulong offset = old.Vcpu.GetDeviceAttr(KvmState.KVM_VCPU_TSC_CTRL, KvmState.KVM_VCPU_TSC_OFFSET);
+        kvm_clock_data source = old.Vm.GetClock();
+
+        clock.NowNs += 50_000_000;
+        using var @new = new Guest([0xF4], options: options);
+        @new.Vcpu.SetTscKhz(khz);
+        clock.NowNs += 3_000_000;
+        kvm_clock_data destination = @new.Vm.GetClock();
+        source.flags = 0;
+        source.clock += 53_000_000;
+        @new.Vm.SetClock(in source);
+        ulong passed = @new.Vm.GetClock().clock - (source.clock - 53_000_000);
+        ulong ratio = khz / 100_000;
+        ulong carried = (source.host_tsc * ratio / 10) + offset + (passed * ratio / 10) - (destination.host_tsc * ratio / 10);
+        @new.Vcpu.SetDeviceAttr(KvmState.KVM_VCPU_TSC_CTRL, KvmState.KVM_VCPU_TSC_OFFSET, carried);
+        Assert.Equal((1ul << 40) + (53_000_000 * ratio / 10), Tsc(@new));
+        Assert.Equal(Tsc(old), Tsc(@new));
+    }
+
     [Fact]
     public void EmulatedFeaturesAreOfferedToo()
     {
