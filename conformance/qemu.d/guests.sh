@@ -12,7 +12,7 @@ make_guests()
     flock 8
     make_kernel cloud "$cloud_modules"
     case " ${selected[*]}" in
-        *ahci*) make_kernel standard "$standard_modules" ;;
+        *ahci* | *kvmtool-2*) make_kernel standard "$standard_modules" ;;
     esac
     case " ${selected[*]}" in
         *ovmf*) make_firmware ;;
@@ -97,7 +97,8 @@ make_initrd()
     build_program load
     build_program storm
     build_program mutable
-    cp "$guests/load" "$guests/storm" "$guests/mutable" "$root/bin"
+    build_program disk
+    cp "$guests/load" "$guests/storm" "$guests/mutable" "$guests/disk" "$root/bin"
 
     version=$(basename "$guests/$1"/lib/modules/*)
     mkdir -p "$root/lib/modules/$version"

@@ -3,12 +3,13 @@
 
 readonly load_memory=16
 
-# start_load NAME MACHINE CPUS ARGUMENT…: all processes of one run have the same machine; further arguments may differ.
+# start_load NAME MACHINE CPUS ARGUMENT…: all processes of one run have the same machine; further arguments may differ. The global job says what the guest does.
+job=load
 start_load()
 {
     local name=$1 machine=$2 cpus=$3
     shift 3
-    start_linux "$name" cloud "job=load threads=$cpus memory=$load_memory rounds=1000000" -machine "$machine" -smp "$cpus" "$@"
+    start_linux "$name" cloud "job=$job threads=$cpus memory=$load_memory rounds=1000000" -machine "$machine" -smp "$cpus" "$@"
 }
 
 # ticks NAME: how many rounds the guest has said
@@ -121,6 +122,27 @@ live()
     right "$cpus" 0 $(seq -f q%g.serial 0 "$hops")
 }
 
+# live_disk HOPS MACHINE CPUS DEVICE: the same with a disk at work (guest/disk.c), which all processes have in one file.
+live_disk()
+{
+    local last differing
+    truncate -s 16M disk
+    job="disk_load disk=vda modules=virtio_pci,virtio_blk"
+    live "$1" "$2" "$3" -drive if=none,id=disk,format=raw,file=disk -device "$4,drive=disk"
+    # shellcheck disable=SC2046
+    cat $(seq -f q%g.serial 0 "$1") | tr -d '\r' | sed '$d' | grep -a DISK > got
+    last=$(tail -n 1 got | cut -d ' ' -f 2)
+    [[ $last =~ ^[0-9]+$ ]] || give_up "the disk did not work: $(tail -n 1 got)"
+    [ "$last" -ge $((10 * $1)) ] || give_up "the disk made only $last rounds"
+    truncate -s 16M expected
+    "$guests/disk" expected "$last" > all
+    cmp -s got all || give_up "the disk's lines are wrong, the first: $(diff got all | sed -n 2p)"
+    # The last process was ended in the middle of a round, or of the next if its line was cut: each writes 4 blocks of 64 KiB.
+    differing=$(cmp -l disk expected | awk '{ b[int(($1 - 1) / 65536)] } END { print length(b) }' || true)
+    [ "$differing" -le 8 ] || give_up "$differing blocks of the disk are not what the guest wrote"
+    echo "$last rounds of the disk"
+}
+
 # snapshots COUNT MACHINE CPUS ARGUMENT…: savevm while the guest works, loadvm in the same process, and at last in a new one.
 snapshots()
 {
@@ -152,5 +174,7 @@ scenario file-q35-2 500 to_file 4 q35 2 -- "the same with two processors"
 scenario file-once 300 to_file 1 pc 1 -- "the same, once"
 scenario live-pc-1 500 live 4 pc 1 -- "live migration over loopback under memory load, four times"
 scenario live-q35-2 500 live 4 q35 2 -- "the same with two processors"
+scenario live-disk-pc 500 live_disk 4 pc 1 virtio-blk-pci -- "the same with a virtio disk at work"
+scenario live-disk-q35-2 500 live_disk 4 q35 2 virtio-blk-pci -- "the same with two processors"
 scenario live-cpu-host 500 live 2 q35 1 -cpu host,migratable=on -- "the same with AVX state and every other feature"
 quick file-once
