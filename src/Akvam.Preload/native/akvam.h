@@ -85,10 +85,11 @@ struct akvam_thread
 {
     int32_t inside;                 /* depth of calls into the runtime: the client's handlers wait meanwhile */
     int32_t prepared;               /* the signals that the runtime needs are not blocked */
+    int32_t runs_vcpus;             /* nor is SIGBUS, of guest memory whose file is shorter than its mapping */
     int32_t cancel_state;           /* the client's, while inside */
     int32_t cancelled;              /* it was cancelled in KVM_RUN */
     int32_t memory_fault, lent;     /* guest memory was not there; pages that are lent meanwhile */
-    struct { uintptr_t page; int32_t protection; } loans[AKVAM_LOANS];
+    struct { uintptr_t page; void *aside; int32_t protection; } loans[AKVAM_LOANS];
     volatile uint64_t deferred;     /* signals that wait */
     const struct akvam_kick *volatile kick; /* of the vCPU that it runs */
 };
@@ -125,16 +126,19 @@ HIDDEN bool akvam_enter_run(const struct akvam_kick *kick); /* false if a signal
 HIDDEN void akvam_leave(void);
 HIDDEN int akvam_run_with_mask(struct akvam_file *file, sigset_t *before);
 HIDDEN void akvam_restore_mask(const sigset_t *before);
-HIDDEN bool akvam_pin_segv(void);
+HIDDEN bool akvam_pin(int signal);
 
 /* cpuid.c */
-HIDDEN bool akvam_cpuid_recover(const siginfo_t *info, void *context);
-HIDDEN bool akvam_cpuid_faults(void);
+HIDDEN bool akvam_cpuid_recover(int signal, const siginfo_t *info, void *context);
+HIDDEN int akvam_cpuid_signal(void);
 HIDDEN void akvam_cpuid_set_fault(bool fault); /* of this thread */
+
+/* breakpoints.c */
+HIDDEN bool akvam_break_at_cpuid(void);
 
 /* memory.c */
 HIDDEN int32_t akvam_guard(int32_t number, uint64_t start, uint64_t size);
-HIDDEN bool akvam_memory_recover(const siginfo_t *info, const void *context);
+HIDDEN bool akvam_memory_recover(int signal, const siginfo_t *info, const void *context);
 HIDDEN bool akvam_return_memory(void);
 
 /* copy.c */

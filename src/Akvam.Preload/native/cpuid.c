@@ -1,7 +1,7 @@
 /*
  * The CPUID instruction of the client itself. Some clients do not ask KVM what the processor can do, but the processor: kvmtool looks for VMX or SVM, QEMU for where
  * XSAVE puts its components. Where the processor can be told to make CPUID fault (arch_prctl, Linux 4.12), such a client gets the host's own answers, but for
- * those that follow from who serves its virtual machines.
+ * those that follow from who serves its virtual machines. Where it cannot, breakpoints.c does what is possible.
  */
 #define _GNU_SOURCE
 #include "akvam.h"
@@ -30,7 +30,8 @@ struct entry
 static struct entry table[MAX_ENTRIES];
 static int count;
 static _Atomic int state;
-static _Atomic int enabled_in;
+static _Atomic int enabled_in; /* the process */
+static int arrives_as;         /* SIGSEGV, or SIGTRAP of a breakpoint */
 enum { EMPTY, FILLING, FILLED };
 
 /* VMX in leaf 1, SVM in leaf 80000001. */
@@ -159,9 +160,9 @@ static void change(void)
         {
             e->ecx |= SVM;
         }
-        else if (e->leaf == 0xD && e->index == 9)
+        else if (e->leaf == 0xD && e->index == 9 && arrives_as == SIGSEGV)
         {
-            /* Where Akvam's processor has PKRU: see XsaveLayout. */
+            /* Where Akvam's processor has PKRU: see XsaveLayout. Breakpoints do not show it to everybody, so it is not offered then: see ClientCpuid. */
             e->eax = 8;
             e->ebx = 2688;
             e->ecx = e->edx = 0;
@@ -194,13 +195,13 @@ static void fill(void)
     atomic_store(&state, FILLED);
 }
 
-/* A general-protection fault at CPUID is answered and passed over. Called in a signal handler. */
-bool akvam_cpuid_recover(const siginfo_t *info, void *context)
+/* A general-protection fault, or a breakpoint, at CPUID is answered and passed over. Called in a signal handler. */
+bool akvam_cpuid_recover(int signal, const siginfo_t *info, void *context)
 {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     uintptr_t ip = (uintptr_t)registers[REG_RIP];
     unsigned char code[2];
-    if (info->si_code != SI_KERNEL || atomic_load(&enabled_in) == 0 || ip >> 47 != 0)
+    if (atomic_load(&enabled_in) == 0 || signal != arrives_as || info->si_code != (signal == SIGTRAP ? TRAP_HWBKPT : SI_KERNEL) || ip >> 47 != 0)
     {
         return false;
     }
@@ -229,16 +230,16 @@ bool akvam_cpuid_recover(const siginfo_t *info, void *context)
     return true;
 }
 
-/* CPUID faults in this process: its SIGSEGV must always come here. In a child of vfork, whose handlers the parent would see, it does not count. */
-bool akvam_cpuid_faults(void)
+/* The signal that CPUID arrives as in this process and that must always come here; 0 without. In a child of vfork, whose handlers the parent would see, it does not count. */
+int akvam_cpuid_signal(void)
 {
-    return atomic_load_explicit(&enabled_in, memory_order_relaxed) == getpid();
+    return atomic_load_explicit(&enabled_in, memory_order_relaxed) == getpid() ? arrives_as : 0;
 }
 
 void akvam_cpuid_set_fault(bool fault)
 {
     static __thread bool off __attribute__((tls_model("initial-exec")));
-    if (atomic_load(&enabled_in) != 0 && off == fault)
+    if (atomic_load(&enabled_in) != 0 && arrives_as == SIGSEGV && off == fault)
     {
         int error = errno;
         off = !fault;
@@ -251,7 +252,8 @@ static void in_child(void)
 {
     if (atomic_load(&enabled_in) != 0)
     {
-        atomic_store(&enabled_in, getpid());
+        /* It has no breakpoints. */
+        atomic_store(&enabled_in, arrives_as == SIGSEGV ? getpid() : 0);
         if (atomic_load(&state) == FILLING)
         {
             /* By a thread that the child does not have. */
@@ -261,20 +263,42 @@ static void in_child(void)
     }
 }
 
+static bool host_virtualizes(void)
+{
+    uint32_t eax, ebx, ecx = 0, edx, extended = 0;
+    __cpuid(1, eax, ebx, ecx, edx);
+    if (__get_cpuid_max(EXTENDED, NULL) > EXTENDED)
+    {
+        __cpuid(EXTENDED + 1, eax, ebx, extended, edx);
+    }
+
+    return (ecx & VMX) != 0 || (extended & SVM) != 0;
+}
+
+static void enable(int signal)
+{
+    arrives_as = signal;
+    atomic_store(&enabled_in, getpid());
+    pthread_atfork(NULL, NULL, in_child);
+}
+
 /* Threads and children of fork inherit it; a new program starts without, and then comes here itself. */
 __attribute__((constructor)) static void start(void)
 {
     /* Not on processors that cannot, or that a sandbox keeps from it. */
     if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0) == 0)
     {
-        if (akvam_pin_segv())
+        if (akvam_pin(SIGSEGV))
         {
-            atomic_store(&enabled_in, getpid());
-            pthread_atfork(NULL, NULL, in_child);
+            enable(SIGSEGV);
         }
         else
         {
             syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1);
         }
+    }
+    else if (!host_virtualizes() && akvam_break_at_cpuid())
+    {
+        enable(SIGTRAP);
     }
 }

@@ -172,6 +172,7 @@ int akvam_start(void)
         akvam_leave();
         if (problem == NULL)
         {
+            akvam_pin(SIGBUS);
             pthread_atfork(NULL, NULL, in_child);
             dl_iterate_phdr(note_library, NULL);
             atomic_store(&owner, getpid());

@@ -1,7 +1,8 @@
 /*
- * Guest memory that is not there. A client may unmap or protect what a slot shows; the kernel's KVM finds out when the guest touches it, and KVM_RUN fails with EFAULT.
- * Here the runtime, or code made by it, touches it and gets SIGSEGV, in the middle of an instruction that has to end somehow. So the page is lent: made accessible until
- * the call has ended, which it is told to do at once, and given back before the client sees EFAULT. What the instruction wrote to a page that did not exist is gone.
+ * Guest memory that is not there. A client may unmap or protect what a slot shows, or cut short the file that it maps; the kernel's KVM finds out when the guest touches
+ * it, and KVM_RUN fails with EFAULT. Here the runtime, or code made by it, touches it and gets SIGSEGV or SIGBUS, in the middle of an instruction that has to end somehow.
+ * So the page is lent: made accessible until the call has ended, which it is told to do at once, and given back before the client sees EFAULT. A page of a file that
+ * cannot be made accessible is put aside meanwhile, and another lies in its place. What the instruction wrote to such a page, or one that did not exist, is gone.
  */
 #define _GNU_SOURCE
 #include "akvam.h"
@@ -78,42 +79,72 @@ static bool is_readable(uintptr_t page)
     return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
 }
 
-static bool lend(uintptr_t page, int protection)
+/* Moves a page to an address of its own; NULL if there is none. */
+static void *put_aside(uintptr_t page)
 {
-    if (mprotect((void *)page, PAGE, protection) == 0)
+    void *place = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (place == MAP_FAILED || mremap((void *)page, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED)
     {
-        return true;
+        return NULL;
     }
 
-    /* Nothing is there; or a file that may not be written, which a page of ours then hides for good. */
-    return mmap((void *)page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+    return place;
 }
 
-bool akvam_memory_recover(const siginfo_t *info, const void *context)
+/* Makes the page accessible, and notes what it was, unless it is lent already. */
+static bool borrow(uintptr_t page, bool is_denied, bool is_cut, bool writes)
+{
+    struct akvam_thread *thread = &akvam_thread;
+    int32_t before = !is_denied ? UNMAPPED : writes && is_readable(page) ? PROT_READ : PROT_NONE;
+    void *aside = NULL;
+    if (!is_denied || mprotect((void *)page, PAGE, writes ? PROT_READ | PROT_WRITE : PROT_READ) != 0)
+    {
+        if ((is_denied || is_cut) && (aside = put_aside(page)) == NULL)
+        {
+            return false;
+        }
+
+        if (mmap((void *)page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        {
+            return false;
+        }
+    }
+
+    int i = 0;
+    while (i < thread->lent && thread->loans[i].page != page)
+    {
+        i++;
+    }
+
+    if (i < thread->lent)
+    {
+        thread->loans[i].aside = aside;
+    }
+    else if (i < AKVAM_LOANS)
+    {
+        thread->loans[i].page = page;
+        thread->loans[i].aside = aside;
+        thread->loans[i].protection = before;
+        thread->lent++;
+    }
+
+    return true;
+}
+
+bool akvam_memory_recover(int signal, const siginfo_t *info, const void *context)
 {
     struct akvam_thread *thread = &akvam_thread;
     uintptr_t address = (uintptr_t)info->si_addr, page = address & ~(PAGE - 1);
-    if (thread->inside == 0 || (info->si_code != SEGV_MAPERR && info->si_code != SEGV_ACCERR) || !is_guest_memory(address))
+    bool is_cut = signal == SIGBUS && info->si_code == BUS_ADRERR, is_denied = signal == SIGSEGV && info->si_code == SEGV_ACCERR;
+    bool is_gone = signal == SIGSEGV && info->si_code == SEGV_MAPERR;
+    if (thread->inside == 0 || (!is_cut && !is_denied && !is_gone) || !is_guest_memory(address))
     {
         return false;
     }
 
     int error = errno;
     bool writes = (((const ucontext_t *)context)->uc_mcontext.gregs[REG_ERR] & WRITE_FAULT) != 0;
-    bool known = false;
-    for (int i = 0; i < thread->lent && !known; i++)
-    {
-        known = thread->loans[i].page == page;
-    }
-
-    if (!known && thread->lent < AKVAM_LOANS)
-    {
-        thread->loans[thread->lent].page = page;
-        thread->loans[thread->lent].protection = info->si_code == SEGV_MAPERR ? UNMAPPED : writes && is_readable(page) ? PROT_READ : PROT_NONE;
-        thread->lent++;
-    }
-
-    bool recovered = lend(page, writes ? PROT_READ | PROT_WRITE : PROT_READ);
+    bool recovered = borrow(page, is_denied, is_cut, writes);
     thread->memory_fault = 1;
     akvam_kick(thread->kick);
     errno = error;
@@ -131,14 +162,19 @@ bool akvam_return_memory(void)
 
     for (int i = 0; i < thread->lent; i++)
     {
-        void *page = (void *)thread->loans[i].page;
-        if (thread->loans[i].protection == UNMAPPED)
+        void *page = (void *)thread->loans[i].page, *aside = thread->loans[i].aside;
+        if (aside != NULL)
         {
-            munmap(page, PAGE);
+            (void)!mremap(aside, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, page);
         }
-        else
+
+        if (thread->loans[i].protection != UNMAPPED)
         {
             mprotect(page, PAGE, thread->loans[i].protection);
+        }
+        else if (aside == NULL)
+        {
+            munmap(page, PAGE);
         }
     }
 

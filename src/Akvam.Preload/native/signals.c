@@ -49,7 +49,7 @@ static bool is_synchronous(int signal, const siginfo_t *info)
 /* Handlers that stay ours whatever the client says; what it says is kept for call_client. */
 static bool is_kept(int signal)
 {
-    return (atomic_load(&owned[signal]) && akvam_owns_process()) || (signal == SIGSEGV && akvam_cpuid_faults());
+    return ((atomic_load(&owned[signal]) || signal == SIGBUS) && akvam_owns_process()) || signal == akvam_cpuid_signal();
 }
 
 void akvam_kick(const struct akvam_kick *target)
@@ -147,12 +147,12 @@ static void chain(int signal, siginfo_t *info, void *context)
 
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
-    if ((signal == SIGSEGV || signal == SIGBUS) && (akvam_copy_recover(context) || akvam_cpuid_recover(info, context)))
+    if ((signal == SIGSEGV || signal == SIGBUS) && (akvam_copy_recover(context) || akvam_memory_recover(signal, info, context)))
     {
         return;
     }
 
-    if (signal == SIGSEGV && akvam_memory_recover(info, context))
+    if (akvam_cpuid_recover(signal, info, context))
     {
         return;
     }
@@ -232,6 +232,12 @@ static int client_sigaction(int signal, const struct sigaction *new, struct siga
             wrapped.sa_sigaction = on_signal;
             wrapped.sa_flags = (wrapped.sa_flags | SA_SIGINFO) & ~(SA_NODEFER | (int)SA_RESETHAND);
             sigdelset(&wrapped.sa_mask, SIGSEGV);
+            sigdelset(&wrapped.sa_mask, SIGBUS);
+            if (akvam_cpuid_signal() != 0)
+            {
+                sigdelset(&wrapped.sa_mask, akvam_cpuid_signal());
+            }
+
             result = REAL(sigaction)(signal, &wrapped, NULL);
         }
     }
@@ -296,14 +302,23 @@ EXPORT sighandler_t signal(int number, sighandler_t handler)
     return any_sigaction(number, &new, &old, __builtin_return_address(0)) == 0 ? old.sa_handler : SIG_ERR;
 }
 
-/* Before the client's first instruction: from now on SIGSEGV comes here, and is not blocked. */
-bool akvam_pin_segv(void)
+/* From now on the signal comes here, whatever the client says, and this thread does not block it. SIGBUS is left blocked where it is: only threads in KVM_RUN need it. */
+bool akvam_pin(int signal)
 {
-    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    sigset_t set;
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER}, current;
+    sigset_t set, before;
     sigemptyset(&set);
-    sigaddset(&set, SIGSEGV);
-    return REAL(sigaction)(SIGSEGV, &action, &client[SIGSEGV]) == 0 && REAL(pthread_sigmask)(SIG_UNBLOCK, &set, NULL) == 0;
+    sigaddset(&set, signal);
+    lock_table(&before);
+    bool done = REAL(sigaction)(signal, NULL, &current) == 0;
+    if (done && !is_ours(&current))
+    {
+        client[signal] = current;
+    }
+
+    done = done && REAL(sigaction)(signal, &action, NULL) == 0;
+    unlock_table(&before);
+    return done && (signal == SIGBUS || REAL(pthread_sigmask)(SIG_UNBLOCK, &set, NULL) == 0);
 }
 
 /* Blocking the runtime's signals would stall its collector, or turn a fault that it handles into the end of the process. */
@@ -315,9 +330,14 @@ static const sigset_t *allowed(int how, const sigset_t *set, sigset_t *copy)
     }
 
     *copy = *set;
-    if (akvam_cpuid_faults())
+    if (akvam_cpuid_signal() != 0)
     {
-        sigdelset(copy, SIGSEGV);
+        sigdelset(copy, akvam_cpuid_signal());
+    }
+
+    if (akvam_thread.runs_vcpus)
+    {
+        sigdelset(copy, SIGBUS);
     }
 
     if (!akvam_runtime_started())
@@ -391,6 +411,15 @@ void akvam_enter(void)
 /* After akvam_enter: from here on a signal ends the run of the vCPU that target belongs to. */
 bool akvam_enter_run(const struct akvam_kick *target)
 {
+    if (!akvam_thread.runs_vcpus)
+    {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGBUS);
+        REAL(pthread_sigmask)(SIG_UNBLOCK, &set, NULL);
+        akvam_thread.runs_vcpus = 1;
+    }
+
     akvam_thread.kick = target;
     atomic_signal_fence(memory_order_seq_cst);
     return akvam_thread.deferred == 0;
@@ -465,7 +494,7 @@ int akvam_run_with_mask(struct akvam_file *file, sigset_t *before)
     sigpending(&pending);
     for (int signal = 1; signal < SIGNALS; signal++)
     {
-        if (is_runtimes(signal) || signal == SIGKILL || signal == SIGSTOP)
+        if (is_runtimes(signal) || signal == SIGBUS || signal == SIGKILL || signal == SIGSTOP)
         {
             continue;
         }

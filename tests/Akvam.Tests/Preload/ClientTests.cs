@@ -14,6 +14,7 @@ public sealed class ClientTests
     [InlineData("fork")]
     [InlineData("cpuid")]
     [InlineData("hostcpuid")]
+    [InlineData("breakpoint")]
     [InlineData("memory")]
     [InlineData("cancel")]
     [InlineData("shared")]

@@ -1,4 +1,4 @@
-/* Memory of a slot that the client protects or unmaps: KVM_RUN fails with EFAULT, the memory stays as the client made it, and the vCPU works again when it is back. */
+/* Memory of a slot that the client protects or unmaps, or whose file it cuts short: KVM_RUN fails with EFAULT, the memory stays as the client made it, and the vCPU works again when it is back. */
 #include "client.h"
 
 #define DATA 0x2000
@@ -29,6 +29,63 @@ static int readable(const void *address)
     close(ends[0]);
     close(ends[1]);
     return result;
+}
+
+/* The second half of the slot's memory becomes a file. */
+static int map_file(int protection, int flags)
+{
+    int file = memfd_create("guest", 0);
+    CHECK(file >= 0 && ftruncate(file, 0x8000) == 0);
+    CHECK(mmap(m.memory + 0x8000, 0x8000, protection, flags | MAP_FIXED, file, 0) == m.memory + 0x8000);
+    return file;
+}
+
+static volatile int buses;
+
+static void on_bus(int signal)
+{
+    (void)signal;
+    buses++;
+}
+
+static void check_file(void)
+{
+    /* mov [9000h], al; mov al, [0A000h]; jmp on; hlt */
+    static const unsigned char both[] = {0xA2, 0x00, 0x90, 0xA0, 0x00, 0xA0, 0xEB, 0x00, 0xF4};
+    memcpy(m.memory + CODE, both, sizeof both);
+    int file = map_file(PROT_READ | PROT_WRITE, MAP_SHARED);
+    expect_halt();
+    CHECK(m.memory[0x9000] == 0x5A);
+
+    /* The client's own handler, and its mask, have no part in it. */
+    struct sigaction action = {.sa_handler = on_bus}, old;
+    sigset_t set;
+    CHECK(sigaction(SIGBUS, &action, &old) == 0 && old.sa_handler == SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGBUS);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK(ftruncate(file, 0) == 0);
+    REFUSED(EFAULT, start());
+    REFUSED(EFAULT, start());
+    REFUSED(EFAULT, ioctl(m.vcpu, KVM_SET_REGS, m.memory + 0x9000));
+    CHECK(!readable(m.memory + 0x9000) && !readable(m.memory + 0xA000));
+    CHECK(ftruncate(file, 0x8000) == 0);
+    expect_halt();
+    CHECK(pread(file, &(char){0}, 1, 0x1000) == 1 && m.memory[0x9000] == 0x5A && buses == 0);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 && raise(SIGBUS) == 0 && buses == 1);
+    CHECK(sigaction(SIGBUS, &old, &action) == 0 && action.sa_handler == on_bus);
+    close(file);
+
+    /* One that may only be read stays what it is. */
+    file = map_file(PROT_READ | PROT_WRITE, MAP_SHARED);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    int reader = open(path, O_RDONLY);
+    CHECK(reader >= 0 && mmap(m.memory + 0x8000, 0x8000, PROT_READ, MAP_SHARED | MAP_FIXED, reader, 0) == m.memory + 0x8000);
+    REFUSED(EFAULT, start());
+    CHECK(pwrite(file, "x", 1, 0x1000) == 1 && m.memory[0x9000] == 'x');
+    close(reader);
+    close(file);
 }
 
 int main(void)
@@ -70,6 +127,7 @@ int main(void)
     REFUSED(EFAULT, start());
     CHECK(mprotect(m.memory + CODE, 4096, PROT_READ | PROT_WRITE) == 0);
     expect_halt();
+    check_file();
     close_machine(&m);
     return 0;
 }
