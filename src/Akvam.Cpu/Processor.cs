@@ -55,6 +55,9 @@ public sealed unsafe partial class Processor : IDisposable
 
     internal BlockCache Blocks { get; }
 
+    /// <summary>Where the last page table was; null, or a slot that is there.</summary>
+    internal MemorySlot? TableSlot { get; set; }
+
     /// <summary>What it keeps of L1 while an SVM guest runs.</summary>
     public NestedState Nested { get; } = new();
 
@@ -79,6 +82,7 @@ public sealed unsafe partial class Processor : IDisposable
         }
 
         MmioTlb.ForgetAll(State);
+        TableSlot = null;
         Contexts.ForgetAll();
         Blocks.Reset();
         TlbControl.UpdateTags(State);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Akvam.Cpu.Memory;
@@ -35,6 +36,7 @@ public sealed unsafe class CodeMap : IDisposable
     }
 
     /// <summary>The version word of the page at <paramref name="host"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public uint* VersionOf(byte* host)
     {
         ulong page = (ulong)host >> 12;

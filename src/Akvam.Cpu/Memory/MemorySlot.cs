@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Akvam.Cpu.Memory;
@@ -46,8 +47,10 @@ public sealed unsafe class MemorySlot : IDisposable
     /// <summary>Bitmap of written pages, one bit a page; null when not logged. Changed with Interlocked.</summary>
     public ulong* Dirty => _dirty;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Contains(ulong gpa) => gpa - Gpa < Size;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void MarkDirty(ulong gpa)
     {
         if (_dirty != null)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu.Memory;
@@ -11,9 +12,11 @@ internal static unsafe class MmioTlb
     private const int Entries = CpuState.MmioEntries;
 
     /// <summary>The only entry that a page can have.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TlbEntry* Entry(CpuState* s, ulong linear) => (TlbEntry*)s->MmioTlb + ((linear >> 12) & (Entries - 1));
 
     /// <summary>True when the access is known to be allowed, and where it leads.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool Find(CpuState* s, ulong linear, AccessKind kind, ulong page, out ulong gpa)
     {
         TlbEntry* e = Entry(s, linear);

@@ -7,7 +7,7 @@ namespace Akvam.Cpu.Memory;
 
 /// <summary>Linear to physical: no paging, 32-bit paging with PSE and PSE-36, PAE, 4 and 5 levels. [SDM3 4] [APM2 5]</summary>
 /// <remarks>Valid as long as the <see cref="CpuState"/> it is given; entries are read and changed in host memory of slots that cannot go away meanwhile.</remarks>
-internal static unsafe class PageWalker
+internal static unsafe partial class PageWalker
 {
     private const ulong P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80, G = 0x100, NX = 1ul << 63;
     private const uint ErrP = 1, ErrW = 2, ErrU = 4, ErrRsvd = 8, ErrFetch = 16, ErrPk = 32;
@@ -33,7 +33,8 @@ internal static unsafe class PageWalker
                 return false;
             }
 
-            return Walk64(s, linear, kind, who, s->Cr3 & FrameMask, la57 ? 5 : 4, ref walk);
+            return ((s->Cr4 & (Cr4.LA57 | Cr4.PKE)) == 0 && TryCommon(s, linear, kind, who, ref walk))
+                || Walk64(s, linear, kind, who, s->Cr3 & FrameMask, la57 ? 5 : 4, ref walk);
         }
 
         linear = (uint)linear;
@@ -206,6 +207,7 @@ internal static unsafe class PageWalker
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool MayWrite(CpuState* s, ulong who, ulong rights, int key)
     {
         bool user = who == TlbTag.User;

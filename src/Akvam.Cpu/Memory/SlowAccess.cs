@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Akvam.Cpu.Events;
 using Akvam.Cpu.State;
 
@@ -130,11 +131,14 @@ internal static unsafe class SlowAccess
 
     private static ulong Wrap(CpuState* s, ulong linear) => (s->Mode & ModeKey.LongMode) != 0 ? linear : (uint)linear;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int FirstPart(ulong linear, int size) => (int)Math.Min((ulong)size, 4096 - (linear & 4095));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Who(CpuState* s, ulong tag) => (tag & TlbTag.WhoMask) == TlbTag.Slow ? s->SlowWho : tag & TlbTag.WhoMask;
 
     /// <summary>Alignment check and data breakpoints, for accesses of the program.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Check(CpuState* s, ulong linear, int size, ulong tag, AccessKind kind, out ulong who)
     {
         who = Who(s, tag);
@@ -225,6 +229,7 @@ internal static unsafe class SlowAccess
         return true;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Fill(CpuState* s, TlbEntry* e, ulong linear, ulong page, byte* host, MemorySlot slot, in PageWalk walk, AccessKind kind, PhysicalMemory memory, out uint* version)
     {
         version = null;
@@ -262,6 +267,7 @@ internal static unsafe class SlowAccess
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Read(CpuState* s, in Target t, byte* to, int size)
     {
         if (t.Host != null)
@@ -316,6 +322,7 @@ internal static unsafe class SlowAccess
     }
 
     /// <summary>Copies with the widest single accesses, so that aligned operands stay indivisible.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Copy(byte* to, byte* from, int size)
     {
         switch (size)
