@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Akvam.Cpu.Msr;
 using Akvam.Cpu.State;
@@ -137,6 +138,11 @@ public sealed unsafe partial class PendingAccess
     /// </summary>
     internal bool ReadMmio(CpuState* s, ulong address, Span<byte> data)
     {
+        if (_cursor >= _replyCount && data.Length <= MaxSize)
+        {
+            return Processor.Of(s).Bus.ReadMmio(address, data) || Request(s, PendingKind.MmioRead, address, data.Length);
+        }
+
         while (!data.IsEmpty)
         {
             Span<byte> part = data[..Math.Min(data.Length, MaxSize)];
@@ -175,23 +181,30 @@ public sealed unsafe partial class PendingAccess
     }
 
     /// <summary>Reads a port of 1, 2 or 4 bytes; false as for <see cref="ReadMmio"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool ReadPort(CpuState* s, ushort port, int size, out uint value)
     {
-        value = 0;
-        return (_cursor < _replyCount && TryReplay(PendingKind.PortRead, port, MemoryMarshal.AsBytes(new Span<uint>(ref value))[..size], out _))
+        return (_cursor < _replyCount && ReplayPort(port, size, out value))
             || Processor.Of(s).Bus.ReadPort(port, size, out value)
             || Request(s, PendingKind.PortRead, port, size);
     }
 
     /// <summary>The reply to the read of a port, whichever it was, if there is one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool TakePortReply(int size, out uint value)
     {
         value = 0;
-        return _cursor < _replyCount && _replies[_cursor].Kind == PendingKind.PortRead
-            && TryReplay(PendingKind.PortRead, _replies[_cursor].Address, MemoryMarshal.AsBytes(new Span<uint>(ref value))[..size], out _);
+        return _cursor < _replyCount && _replies[_cursor].Kind == PendingKind.PortRead && ReplayPort((ushort)_replies[_cursor].Address, size, out value);
+    }
+
+    private bool ReplayPort(ushort port, int size, out uint value)
+    {
+        value = 0;
+        return TryReplay(PendingKind.PortRead, port, MemoryMarshal.AsBytes(new Span<uint>(ref value))[..size], out _);
     }
 
     /// <summary>Writes a port; true when the write was posted for user space.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool WritePort(CpuState* s, ushort port, int size, uint value)
     {
         if (Processor.Of(s).Bus.WritePort(port, size, value))

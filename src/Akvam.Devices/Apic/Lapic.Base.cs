@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Akvam.Devices;
 
 /// <content>The base MSR and the modes it selects [SDM3 10.4.4, 10.12.1, 10.12.5].</content>
@@ -20,6 +22,7 @@ public sealed partial class Lapic
     public ulong PageAddress => Base & ~0xFFFUL;
 
     /// <summary>True if <paramref name="gpa"/> is in the register page and the page is there: enabled, in xAPIC mode.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Contains(ulong gpa)
     {
         ulong value = Base;

@@ -12,6 +12,15 @@ public sealed partial class Lapic
     {
         uint value = ReadXApic(offset & 0xFF0);
         int start = offset & 0xF;
+        if (start == 0 && data.Length == sizeof(uint))
+        {
+            data[3] = (byte)(value >> 24);
+            data[2] = (byte)(value >> 16);
+            data[1] = (byte)(value >> 8);
+            data[0] = (byte)value;
+            return;
+        }
+
         for (int i = 0; i < data.Length; i++)
         {
             data[i] = start + i < 4 ? (byte)(value >> ((start + i) * 8)) : (byte)0;

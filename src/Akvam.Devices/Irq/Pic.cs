@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Diagnostics;
 
 namespace Akvam.Devices;
@@ -30,6 +31,7 @@ public sealed class Pic
 
     internal void Observe(IPinObserver observer) => _observer = observer;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool OwnsPort(ushort port) => port is 0x20 or 0x21 or 0xA0 or 0xA1 or 0x4D0 or 0x4D1;
 
     public void Reset()

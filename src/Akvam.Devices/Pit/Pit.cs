@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Akvam.Devices;
 
 /// <summary>The PC's 8254 interval timer, ports 0x40-0x43, and the speaker port 0x61.</summary>
@@ -67,6 +69,7 @@ public sealed class Pit : IDisposable
 
     private ulong Now => PitTime.ToCycles(_clock.NowNs);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool OwnsPort(ushort port) => port is >= 0x40 and <= 0x43 || (port == 0x61 && HasSpeakerPort);
 
     public void Dispose() => _timer.Dispose();

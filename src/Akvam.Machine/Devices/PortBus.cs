@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Akvam.Machine.Devices;
 
 /// <summary>Routes port accesses to devices, splitting them for devices narrower than the access.</summary>
@@ -38,15 +40,17 @@ public sealed class PortBus
     }
 
     /// <summary>True when the access may be served in the middle of a run.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsInside(ushort port, int size, InsideAccess access)
     {
         ref readonly Entry entry = ref _entries[port];
         return (entry.Inside & access) != 0 && size <= entry.Width;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public uint Read(ushort port, int size)
     {
-        Entry entry = _entries[port];
+        ref readonly Entry entry = ref _entries[port];
         if (entry.Device is not null && size <= entry.Width)
         {
             return entry.Device.Read(port, size) & Mask(size);
@@ -63,9 +67,10 @@ public sealed class PortBus
         return low | (high << (8 * half));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Write(ushort port, int size, uint value)
     {
-        Entry entry = _entries[port];
+        ref readonly Entry entry = ref _entries[port];
         if (entry.Device is not null && size <= entry.Width)
         {
             entry.Device.Write(port, size, value & Mask(size));

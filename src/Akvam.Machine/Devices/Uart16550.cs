@@ -24,7 +24,7 @@ public sealed class Uart16550 : IPortDevice
     private readonly ISerialInput _input;
     private readonly Action<byte> _output;
     private readonly IrqLine _irq;
-    private readonly Queue<byte> _receive = new(FifoSize);
+    private readonly ByteFifo _receive = new(FifoSize);
 
     private byte _ier, _lcr, _mcr, _scratch, _fcr;
     private byte _divisorLow = 1, _divisorHigh;
@@ -224,9 +224,9 @@ public sealed class Uart16550 : IPortDevice
     {
         if (!Loopback)
         {
-            foreach (byte unread in _receive.Reverse())
+            while (_receive.Count != 0)
             {
-                _input.PutBack(unread);
+                _input.PutBack(_receive.TakeLast());
             }
         }
 
@@ -293,6 +293,12 @@ public sealed class Uart16550 : IPortDevice
 
     private void UpdateInterrupt()
     {
+        if (_ier == 0 && !_asserted && _receive.Count == 0)
+        {
+            // Nothing can interrupt, which is what a console that polls finds at each access.
+            return;
+        }
+
         if (_receive.Count > 0 && _receive.Count < TriggerLevel)
         {
             // The line never sends slowly: what is below the trigger level is by definition the timed-out rest.

@@ -103,10 +103,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
     {
         if (_vm.Irqchip is { } chip && chip.OwnsPort(port))
         {
-            Span<byte> data = stackalloc byte[4];
-            data.Clear();
-            chip.TryReadPort(port, data[..size]);
-            value = BinaryPrimitives.ReadUInt32LittleEndian(data);
+            value = ReadChip(chip, port, size);
             return true;
         }
 
@@ -121,11 +118,26 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
 
     public bool WritePort(ushort port, int size, uint value)
     {
+        bool isChips = _vm.Irqchip is { } chip && chip.OwnsPort(port);
+        return ((isChips || WatchesPort(port)) && WriteInside(port, size, value))
+            || (_vm.PortHandler is { } handler && handler.TryWrite(_vcpu, port, size, value));
+    }
+
+    private static uint ReadChip(Irqchip chip, ushort port, int size)
+    {
+        Span<byte> data = stackalloc byte[4];
+        data.Clear();
+        chip.TryReadPort(port, data[..size]);
+        return BinaryPrimitives.ReadUInt32LittleEndian(data);
+    }
+
+    /// <summary>Bytes are made only of what needs them: they cost more than all the rest of a write.</summary>
+    private bool WriteInside(ushort port, int size, uint value)
+    {
         Span<byte> bytes = stackalloc byte[4];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
         ReadOnlySpan<byte> data = bytes[..size];
-        return (_vm.Irqchip is { } chip && chip.TryWritePort(port, data)) || _vm.IoEvents.WritePort(port, data) || _vm.Coalesced.Write(port: true, port, data)
-            || (_vm.PortHandler is { } handler && handler.TryWrite(_vcpu, port, size, value));
+        return (_vm.Irqchip is { } chip && chip.TryWritePort(port, data)) || _vm.IoEvents.WritePort(port, data) || _vm.Coalesced.Write(port: true, port, data);
     }
 
     public bool WatchesPort(ushort port) => _vm.IoEvents.HasPorts || _vm.Coalesced.HasZones;

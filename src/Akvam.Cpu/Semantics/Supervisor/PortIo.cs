@@ -200,6 +200,7 @@ internal static unsafe class PortIo
     }
 
     /// <summary>I/O breakpoints are traps. [SDM3 18.3.1.2]</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Flow Touched(CpuState* s, ushort port, int size)
     {
         if ((s->Dr7 & 0xFF) == 0)
@@ -212,15 +213,19 @@ internal static unsafe class PortIo
     }
 
     /// <summary>IOPL, then the I/O permission bitmap of the TSS; false: the fault is set. [APM2 12.2.4] [SDM1 19.5]</summary>
-    internal static bool IsAllowed(CpuState* s, ushort port, int size)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static bool IsAllowed(CpuState* s, ushort port, int size) => IsFree(s) || IsInBitmap(s, port, size);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool IsFree(CpuState* s)
     {
         ulong iopl = (s->SystemFlags & Rflags.IOPL) >> Rflags.IoplShift;
         bool vm86 = (s->Mode & ModeKey.Virtual8086) != 0;
-        if ((s->Mode & ModeKey.Protected) == 0 || (!vm86 && s->Cpl <= iopl))
-        {
-            return true;
-        }
+        return (s->Mode & ModeKey.Protected) == 0 || (!vm86 && s->Cpl <= iopl);
+    }
 
+    private static bool IsInBitmap(CpuState* s, ushort port, int size)
+    {
         const ushort VmwarePort = 0x5658;
         if ((port & ~1) == VmwarePort && (Processor.Of(s).Quirks & ProcessorQuirks.VmwareBackdoor) != 0)
         {
