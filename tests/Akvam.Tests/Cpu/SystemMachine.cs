@@ -65,6 +65,9 @@ internal sealed unsafe class SystemMachine : IDisposable
 
     public Span<byte> Memory => new(_ram, Size);
 
+    /// <summary>Where the memory is in the host.</summary>
+    public byte* Address => _ram;
+
     public static int Handler(int vector) => Handlers + (vector * 16);
 
     public static ulong Segment(uint address, uint limit, int access, int flags) =>
