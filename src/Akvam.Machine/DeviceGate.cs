@@ -18,7 +18,18 @@ internal sealed class DeviceGate : IPortHandler
     public bool TryRead(Vcpu vcpu, ushort port, int size, out uint value)
     {
         value = 0;
-        if (!Ports.IsInside(port, size, InsideAccess.Read) || !Lock.TryEnter())
+        if (!Ports.IsInside(port, size, InsideAccess.Read))
+        {
+            return false;
+        }
+
+        if (Ports.IsUnlocked(port))
+        {
+            value = Ports.Read(port, size);
+            return true;
+        }
+
+        if (!Lock.TryEnter())
         {
             return false;
         }
@@ -36,7 +47,18 @@ internal sealed class DeviceGate : IPortHandler
 
     public bool TryWrite(Vcpu vcpu, ushort port, int size, uint value)
     {
-        if (!Ports.IsInside(port, size, InsideAccess.Write) || !Lock.TryEnter())
+        if (!Ports.IsInside(port, size, InsideAccess.Write))
+        {
+            return false;
+        }
+
+        if (Ports.IsUnlocked(port))
+        {
+            Ports.Write(port, size, value);
+            return true;
+        }
+
+        if (!Lock.TryEnter())
         {
             return false;
         }

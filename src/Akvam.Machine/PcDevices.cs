@@ -39,7 +39,7 @@ internal sealed class PcDevices : IDisposable
         _ports.Map(0x70, 2, _rtc, access: InsideAccess.All);
         _ports.Map(0x60, 1, keyboard);
         _ports.Map(0x64, 1, keyboard);
-        _ports.Map(0x80, 1, new PostPort(), access: InsideAccess.All);
+        _ports.Map(0x80, 1, new PostPort(), access: InsideAccess.All | InsideAccess.Unlocked);
         _ports.Map(0x92, 1, new SystemControlPort(control));
         // The SMI goes to the processor that wrote, which finds it handled right after its OUT.
         _ports.Map(0xB2, 2, new ApmPorts(() => _power.ApmRaisesSmi, () => gate.Serving?.Smi()));

@@ -8,4 +8,7 @@ public enum InsideAccess
     Read = 1,
     Write = 2,
     All = Read | Write,
+
+    /// <summary>Beside one of them: an access touches one word that nobody else looks at together with another, so it needs no lock.</summary>
+    Unlocked = 4,
 }

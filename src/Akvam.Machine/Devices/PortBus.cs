@@ -47,6 +47,10 @@ public sealed class PortBus
         return (entry.Inside & access) != 0 && size <= entry.Width;
     }
 
+    /// <summary>True when an access needs no lock.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool IsUnlocked(ushort port) => (_entries[port].Inside & InsideAccess.Unlocked) != 0;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public uint Read(ushort port, int size)
     {

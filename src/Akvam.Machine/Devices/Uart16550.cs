@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Akvam.Machine.Devices;
 
 /// <summary>A 16550A serial port: eight registers, two 16-byte FIFOs, interrupts, loopback.</summary>
@@ -142,8 +144,10 @@ public sealed class Uart16550 : IPortDevice
 
     private uint ReadLineStatus()
     {
-        if (_receive.Count == 0 && ++_polls >= PollThreshold)
+        // What arrives later is pulled by Poll; looking now and then is for what was there before, or was held back.
+        if (_receive.Count == 0 && ++_polls is PollThreshold or 2 * PollThreshold)
         {
+            _polls = PollThreshold;
             PullInput();
         }
 
@@ -291,14 +295,18 @@ public sealed class Uart16550 : IPortDevice
         return (_ier & IerModem) != 0 && (_modem & 0x0F) != 0 ? (byte)0x00 : (byte)0x01;
     }
 
+    /// <remarks>Often nothing can interrupt at all: with a console that polls, at each access.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void UpdateInterrupt()
     {
-        if (_ier == 0 && !_asserted && _receive.Count == 0)
+        if (_ier != 0 || _asserted || _receive.Count != 0)
         {
-            // Nothing can interrupt, which is what a console that polls finds at each access.
-            return;
+            UpdateLine();
         }
+    }
 
+    private void UpdateLine()
+    {
         if (_receive.Count > 0 && _receive.Count < TriggerLevel)
         {
             // The line never sends slowly: what is below the trigger level is by definition the timed-out rest.
