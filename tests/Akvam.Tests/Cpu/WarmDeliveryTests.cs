@@ -13,7 +13,7 @@ namespace Akvam.Tests.Cpu;
 /// </summary>
 public sealed unsafe class WarmDeliveryTests : IDisposable
 {
-    private const int Cases = 2000, Table = 0x23000, Used = 0x10000, Restored = 0x24000, Frame = 0x7000;
+    private const int Cases = 1000, Table = 0x23000, Used = 0x10000, Restored = 0x24000, Frame = 0x7000;
     private const ulong Unmapped = 0x30_0000;
     private static readonly byte[] s_int40 = [0xCD, 0x40], s_iretq = [0x48, 0xCF], s_load = [0x8A, 0x03], s_ud2 = [0x0F, 0x0B];
     private readonly SystemMachine _machine = Long();
