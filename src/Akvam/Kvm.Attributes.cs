@@ -17,7 +17,7 @@ public sealed partial class Kvm
             throw new KvmException(Errno.ENXIO, $"attribute {attribute} of group {group}");
         }
 
-        foreach (ref readonly kvm_cpuid_entry2 leaf in SupportedCpuid.Get(nested: false).AsSpan())
+        foreach (ref readonly kvm_cpuid_entry2 leaf in GetSupportedCpuid().AsSpan())
         {
             if (leaf.function == XsaveLeaf && leaf.index == 0)
             {

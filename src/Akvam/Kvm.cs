@@ -1,4 +1,5 @@
 using Akvam.Abi;
+using Akvam.Cpu.Cpuid;
 
 namespace Akvam;
 
@@ -9,16 +10,20 @@ public sealed partial class Kvm : IDisposable
     private readonly List<Vm> _vms = [];
     private bool _disposed;
 
-    private Kvm(bool nested) => Nested = nested;
+    private Kvm(bool nested, bool protectionKeys) => (Nested, ProtectionKeys) = (nested, protectionKeys);
 
     /// <summary>
     /// Guests can be hypervisors: SVM is in <see cref="GetSupportedCpuid"/>. As the kernel's module parameter of this name. There is no nested paging yet.
     /// </summary>
     public bool Nested { get; }
 
+    /// <summary>Guests can have PKU. It has a component of the XSAVE area at a place of its own, which a client may not be able to know.</summary>
+    public bool ProtectionKeys { get; }
+
     /// <summary>Opens the system. Several may be open at once; they share nothing.</summary>
     /// <param name="nested"><see cref="Nested"/>; null: nested=1 in AKVAM_PARAMETERS decides, as for <see cref="VmOptions"/>.</param>
-    public static Kvm Open(bool? nested = null) => new(nested ?? VmOptions.ModuleParameter("nested") is "1" or "Y" or "y");
+    /// <param name="protectionKeys"><see cref="ProtectionKeys"/>.</param>
+    public static Kvm Open(bool? nested = null, bool protectionKeys = true) => new(nested ?? VmOptions.ModuleParameter("nested") is "1" or "Y" or "y", protectionKeys);
 
     /// <summary>KVM_GET_API_VERSION.</summary>
     public static uint ApiVersion => KvmApi.KVM_API_VERSION;
@@ -42,8 +47,11 @@ public sealed partial class Kvm : IDisposable
     /// <param name="capability">One of <see cref="KvmCap"/>.</param>
     public int CheckExtension(uint capability) => capability == KvmCap.KVM_CAP_NESTED_STATE && Nested ? Vcpu.NestedStateSize : Capabilities.Check(capability);
 
+    /// <summary>The processor's leaves.</summary>
+    internal CpuidEntry[] Model => CpuidModel.Supported(Nested, ProtectionKeys);
+
     /// <summary>What KVM_SET_CPUID2 may offer a guest. [KVM 4.46]</summary>
-    public kvm_cpuid_entry2[] GetSupportedCpuid() => SupportedCpuid.Get(Nested);
+    public kvm_cpuid_entry2[] GetSupportedCpuid() => SupportedCpuid.Get(Model);
 
     /// <summary>MSRs that belong to a vCPU's state. [KVM 4.3]</summary>
     public uint[] GetMsrIndexList() => MsrLists.State();

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Akvam.Abi;
-using Akvam.Cpu.Cpuid;
 using Akvam.Cpu.State;
 
 namespace Akvam;
@@ -41,7 +40,7 @@ public sealed unsafe partial class Vcpu
     {
         lock (_gate)
         {
-            if (!XsaveImage.TryRead(State(), area, CpuidModel.SupportedXcr0))
+            if (!XsaveImage.TryRead(State(), area, _processor.Cpuid.SupportedXcr0))
             {
                 throw new KvmException(Errno.EINVAL, "the XSAVE area");
             }

@@ -22,6 +22,9 @@ public sealed partial class Vm : IDisposable
     /// <summary><see cref="Kvm.Nested"/>.</summary>
     internal bool IsNested => _kvm.Nested;
 
+    /// <summary><see cref="Kvm.Model"/>.</summary>
+    internal Cpu.Cpuid.CpuidEntry[] SupportedCpuid => _kvm.Model;
+
     /// <summary>What it was made with.</summary>
     internal VmOptions Options { get; }
 

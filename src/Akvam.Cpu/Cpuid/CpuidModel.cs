@@ -28,17 +28,18 @@ public static class CpuidModel
 
     /// <summary>The leaves this processor supports (KVM_GET_SUPPORTED_CPUID without the hypervisor's own), for APIC ID 0 of a single processor.</summary>
     /// <param name="nested">SVM too, so that the guest can be a hypervisor.</param>
-    public static CpuidEntry[] Supported(bool nested = false)
+    /// <param name="protectionKeys">PKU, and its component of XSAVE areas.</param>
+    public static CpuidEntry[] Supported(bool nested = false, bool protectionKeys = true)
     {
         List<CpuidEntry> e = [];
         AddVendor(e, 0, LastBasic);
         Add(e, 1, eax: Signature, ebx: 8u << 8, ecx: Host1Ecx | Software1Ecx, edx: Host1Edx | Software1Edx);
         Add(e, 5);
         Add(e, 6, eax: Bits(Feature.Arat));
-        AddIndexed(e, 7, 0, ebx: Host7Ebx | Software7Ebx, ecx: Host7Ecx | Bits(Feature.Umip, Feature.Pku, Feature.La57, Feature.Rdpid), edx: Bits(Feature.Fsrm));
+        AddIndexed(e, 7, 0, ebx: Host7Ebx | Software7Ebx, ecx: Host7Ecx | Bits(Feature.Umip, Feature.La57, Feature.Rdpid) | (protectionKeys ? Bits(Feature.Pku) : 0), edx: Bits(Feature.Fsrm));
         AddIndexed(e, 0xB, 0);
         AddIndexed(e, 0xB, 1, ecx: 1);
-        AddXsave(e);
+        AddXsave(e, protectionKeys ? SupportedXcr0 : SupportedXcr0 & ~XsaveLayout.Pkru);
         Add(e, 0x15);
         Add(e, 0x16);
         AddVendor(e, 0x8000_0000, LastExtended);
@@ -170,9 +171,8 @@ public static class CpuidModel
 
     private static void AddVendor(List<CpuidEntry> to, uint function, uint last) => Add(to, function, last, ebx: 0x6874_7541, ecx: 0x444D_4163, edx: 0x6974_6E65);
 
-    private static void AddXsave(List<CpuidEntry> to)
+    private static void AddXsave(List<CpuidEntry> to, ulong xcr0)
     {
-        ulong xcr0 = SupportedXcr0;
         AddIndexed(to, 0xD, 0, eax: (uint)xcr0, ebx: XsaveLayout.BaseSize, ecx: XsaveLayout.StandardSize(xcr0));
         AddIndexed(to, 0xD, 1, eax: Bits(Feature.XsaveOpt, Feature.XsaveC, Feature.Xgetbv1, Feature.XsaveS), ebx: XsaveLayout.BaseSize);
         if ((xcr0 & XsaveLayout.Avx) != 0)
@@ -180,7 +180,10 @@ public static class CpuidModel
             AddIndexed(to, 0xD, 2, eax: XsaveLayout.AvxSize, ebx: XsaveLayout.AvxOffset);
         }
 
-        AddIndexed(to, 0xD, 9, eax: XsaveLayout.PkruSize, ebx: XsaveLayout.PkruOffset);
+        if ((xcr0 & XsaveLayout.Pkru) != 0)
+        {
+            AddIndexed(to, 0xD, 9, eax: XsaveLayout.PkruSize, ebx: XsaveLayout.PkruOffset);
+        }
     }
 
     private static void AddBrand(List<CpuidEntry> to)

@@ -11,6 +11,7 @@ public sealed unsafe class GuestCpuid
     private readonly uint[] _words = new uint[(int)FeatureWord.Count];
     private CpuidEntry[] _entries = [];
     private CpuidEntry[] _usable = [];
+    private CpuidEntry[] _supported = CpuidModel.Supported();
     private bool[] _offers;
 
     public GuestCpuid()
@@ -36,6 +37,9 @@ public sealed unsafe class GuestCpuid
     /// <summary>Bits that EFER may have.</summary>
     public ulong AllowedEfer { get; private set; }
 
+    /// <summary>Components of XCR0 that this processor has, whatever the table says.</summary>
+    public ulong SupportedXcr0 { get; private set; }
+
     /// <summary>Components that XCR0 may enable.</summary>
     public ulong AllowedXcr0 { get; private set; }
 
@@ -45,11 +49,18 @@ public sealed unsafe class GuestCpuid
     /// <summary>Fixed bits of DR6. [SDM3 17.2.3]</summary>
     public ulong Dr6Fixed { get; private set; }
 
+    /// <summary>What this processor has; as long as there is no table it may all be used. The caller makes sure that the processor does not run.</summary>
+    public void SetSupported(ReadOnlySpan<CpuidEntry> entries)
+    {
+        _supported = entries.ToArray();
+        SetEntries(_entries);
+    }
+
     /// <summary>Replaces the table. The caller makes sure that the processor does not run.</summary>
     public void SetEntries(ReadOnlySpan<CpuidEntry> entries)
     {
         _entries = entries.ToArray();
-        _usable = _entries.Length != 0 ? _entries : [.. CpuidModel.Supported()];
+        _usable = _entries.Length != 0 ? _entries : _supported;
         for (int w = 0; w < _words.Length; w++)
         {
             _words[w] = ReadWord(_entries, (FeatureWord)w);
@@ -60,7 +71,8 @@ public sealed unsafe class GuestCpuid
         PhysicalAddressBits = Find(_entries, 0x8000_0000, 0, out *e) && e->Eax >= 0x8000_0008 && Find(_entries, 0x8000_0008, 0, out *e) && (e->Eax & 0xFF) is >= 32 and <= 52
             ? (int)(e->Eax & 0xFF)
             : _entries.Length == 0 ? CpuidModel.PhysicalAddressBits : 36;
-        AllowedXcr0 = Find(_usable, 0xD, 0, out *e) ? (e->Eax | ((ulong)e->Edx << 32)) & CpuidModel.SupportedXcr0 : XsaveLayout.X87;
+        SupportedXcr0 = Find(_supported, 0xD, 0, out *e) ? e->Eax | ((ulong)e->Edx << 32) : XsaveLayout.X87;
+        AllowedXcr0 = Find(_usable, 0xD, 0, out *e) ? (e->Eax | ((ulong)e->Edx << 32)) & SupportedXcr0 : XsaveLayout.X87;
         AllowedXss = 0;
         AllowedCr4 = CalculateCr4();
         AllowedEfer = CalculateEfer();

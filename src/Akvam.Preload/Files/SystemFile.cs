@@ -5,7 +5,7 @@ namespace Akvam.Preload;
 /// <summary>An open <c>/dev/kvm</c>. VMs outlive it.</summary>
 internal sealed class SystemFile(Descriptors descriptors) : KvmFile(descriptors)
 {
-    public Kvm Kvm { get; } = Kvm.Open();
+    public Kvm Kvm { get; } = Kvm.Open(protectionKeys: ClientCpuid.SeesPkru());
 
     public override long Ioctl(uint request, ulong argument) => SystemIoctls.Table.Run(this, request, argument);
 

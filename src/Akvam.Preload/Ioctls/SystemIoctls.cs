@@ -10,7 +10,7 @@ internal static class SystemIoctls
         Row<SystemFile>.Value(KvmIoctl.KVM_GET_VCPU_MMAP_SIZE, static (_, argument) => argument != 0 ? -(long)Errno.EINVAL : Kvm.VcpuMmapSize),
         Row<SystemFile>.Value(KvmIoctl.KVM_CHECK_EXTENSION, static (file, argument) => argument > uint.MaxValue ? 0 : file.Kvm.CheckExtension((uint)argument)),
         Row<SystemFile>.Value(KvmIoctl.KVM_CREATE_VM, static (file, argument) => file.CreateVm(argument)),
-        Row<SystemFile>.Value(KvmIoctl.KVM_GET_SUPPORTED_CPUID, static (file, argument) => Arrays.GetCpuid(file.Client, argument, ClientCpuid.Supported(file.Kvm.GetSupportedCpuid()))),
+        Row<SystemFile>.Value(KvmIoctl.KVM_GET_SUPPORTED_CPUID, static (file, argument) => Arrays.GetCpuid(file.Client, argument, file.Kvm.GetSupportedCpuid())),
         Row<SystemFile>.Value(KvmIoctl.KVM_GET_MSR_INDEX_LIST, static (file, argument) => Arrays.GetMsrList(file.Client, argument, file.Kvm.GetMsrIndexList())),
         Row<SystemFile>.Value(KvmIoctl.KVM_GET_MSR_FEATURE_INDEX_LIST, static (file, argument) => Arrays.GetMsrList(file.Client, argument, file.Kvm.GetMsrFeatureIndexList())),
         Row<SystemFile>.Get(KvmIoctl.KVM_X86_GET_MCE_CAP_SUPPORTED, static _ => Vcpu.SupportedMceCapabilities),

@@ -14,9 +14,8 @@ internal static class SupportedCpuid
 
     private static uint HostFeatures => HostStealTime.IsAvailable ? 1u << KvmPara.KVM_FEATURE_STEAL_TIME : 0;
 
-    public static kvm_cpuid_entry2[] Get(bool nested)
+    public static kvm_cpuid_entry2[] Get(ReadOnlySpan<CpuidEntry> processor)
     {
-        CpuidEntry[] processor = CpuidModel.Supported(nested);
         var entries = new kvm_cpuid_entry2[processor.Length + 2];
         for (int i = 0; i < processor.Length; i++)
         {

@@ -39,4 +39,46 @@ public sealed class CpuidTable
         using var guest = new Guest([0xF4]);
         Assert.Equal(Errno.E2BIG, Assert.Throws<KvmException>(() => guest.Vcpu.SetCpuid2(new kvm_cpuid_entry2[257])).Errno);
     }
+
+    /// <summary>A processor without PKU has it nowhere, before there is a table as well.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ProtectionKeysAreEverywhereOrNowhere(bool keys)
+    {
+        using var kvm = Kvm.Open(protectionKeys: keys);
+        kvm_cpuid_entry2[] supported = kvm.GetSupportedCpuid();
+        Assert.Equal(keys, supported.Any(e => e is { function: 0xD, index: 9 }));
+        Assert.Equal(keys, (supported.Single(e => e is { function: 7, index: 0 }).ecx & (1 << 3)) != 0);
+        Assert.Equal(keys, (supported.Single(e => e is { function: 0xD, index: 0 }).eax & (1 << 9)) != 0);
+        Assert.Equal(keys, (kvm.GetDeviceAttr(0, KvmState.KVM_X86_XCOMP_GUEST_SUPP) & (1 << 9)) != 0);
+
+        using Vm vm = kvm.CreateVm();
+        using Vcpu vcpu = vm.CreateVcpu();
+        Refused(keys, () =>
+        {
+            kvm_sregs sregs = vcpu.GetSregs();
+            sregs.cr4 |= 1 << 22;
+            vcpu.SetSregs(in sregs);
+        });
+        Refused(keys, () =>
+        {
+            var area = new byte[Vcpu.XsaveSize];
+            vcpu.GetXsave2(area);
+            area[513] |= 1 << 1;
+            vcpu.SetXsave(area);
+        });
+    }
+
+    private static void Refused(bool allowed, Action action)
+    {
+        if (allowed)
+        {
+            action();
+        }
+        else
+        {
+            Assert.Equal(Errno.EINVAL, Assert.Throws<KvmException>(action).Errno);
+        }
+    }
 }
