@@ -37,6 +37,13 @@ public interface IProcessorBus
     /// <summary>The host's count of the guest's TSC clock, before the guest's own offset.</summary>
     ulong ReadTsc();
 
+    /// <summary>RDPMC of a counter that the processor does not have. False: nor is there one outside.</summary>
+    bool ReadCounter(uint index, out ulong value)
+    {
+        value = 0;
+        return false;
+    }
+
     /// <summary>64 random bits for RDRAND and RDSEED.</summary>
     ulong NextRandom();
 

@@ -49,6 +49,21 @@ internal sealed unsafe partial class VcpuBus
         return ns > ulong.MaxValue - now ? ulong.MaxValue : now + ns;
     }
 
+    /// <summary>VMware's counters, where its backdoor is: the host's TSC, nanoseconds of the host, and of the guest. All guest programs may read them.</summary>
+    public bool ReadCounter(uint index, out ulong value)
+    {
+        const uint hostTsc = 0x10000, apparentTime = 0x10002;
+        value = 0;
+        if (!_vm.Options.VmwareBackdoor || index is < hostTsc or > apparentTime)
+        {
+            return false;
+        }
+
+        ulong now = _vm.Clock.Source.NowNs;
+        value = index == apparentTime ? _vm.Clock.ToKvmClock(now) : now;
+        return true;
+    }
+
     /// <summary>KVM_KVMCLOCK_CTRL: the guest is told once that it was stopped. False: it does not use the clock.</summary>
     public bool NoteGuestStopped()
     {

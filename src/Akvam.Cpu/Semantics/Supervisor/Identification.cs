@@ -117,8 +117,19 @@ internal static unsafe class Identification
         return Flow.Next;
     }
 
-    /// <summary>CPUID offers no counters, so every number is a wrong one. (Their MSRs read as zero, because old kernels write them without looking.) [SDM2 RDPMC]</summary>
-    private static Flow Rdpmc(CpuState* s, Insn* i) => Fault.Gp(s, 0);
+    /// <summary>
+    /// CPUID offers no counters, so every number is a wrong one, unless the bus has it. (Their MSRs read as zero, because old kernels write them without looking.) [SDM2 RDPMC]
+    /// </summary>
+    private static Flow Rdpmc(CpuState* s, Insn* i)
+    {
+        if (!Processor.Of(s).Bus.ReadCounter((uint)s->Gpr[Rcx], out ulong value))
+        {
+            return Fault.Gp(s, 0);
+        }
+
+        SetEdxEax(s, value);
+        return Flow.Next;
+    }
 
     private static ulong EdxEax(CpuState* s) => (s->Gpr[Rdx] << 32) | (uint)s->Gpr[Rax];
 
