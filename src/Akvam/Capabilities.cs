@@ -59,6 +59,7 @@ internal static class Capabilities
             or KvmCap.KVM_CAP_NOP_IO_DELAY => 1,
         KvmCap.KVM_CAP_ADJUST_CLOCK => (int)(KvmState.KVM_CLOCK_TSC_STABLE | KvmState.KVM_CLOCK_REALTIME | KvmState.KVM_CLOCK_HOST_TSC),
 
+        KvmCap.KVM_CAP_ASYNC_PF or KvmCap.KVM_CAP_ASYNC_PF_INT => 1,
         KvmCap.KVM_CAP_STEAL_TIME => HostStealTime.IsAvailable ? 1 : 0,
 
         // Addresses that only hardware needs, and the interface itself

@@ -101,6 +101,19 @@ public sealed class ApicBus
         }
     }
 
+    internal bool HasListener(byte vector)
+    {
+        foreach (IEoiListener listener in Volatile.Read(ref _listeners))
+        {
+            if (listener.HandlesVector(vector))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     internal void Eoi(Lapic source, byte vector, bool levelTriggered, bool broadcastSuppressed)
     {
         foreach (IEoiListener listener in Volatile.Read(ref _listeners))

@@ -68,6 +68,19 @@ public sealed partial class Lapic
         NotifyIfPending();
     }
 
+    /// <summary>Interrupts may be waiting in IRR, whatever their priority.</summary>
+    public bool HasRequests => Volatile.Read(ref _irrMaybe);
+
+    /// <summary>An end of interrupt now would concern nobody but this APIC: one edge is in service, nothing waits, and no IOAPIC has its vector. The vCPU's thread only.</summary>
+    public bool EndsUnnoticed
+    {
+        get
+        {
+            int vector = HighestBit(LapicRegister.Isr);
+            return vector >= 0 && !HasRequests && !TestBit(LapicRegister.Tmr, vector) && IsOnlyBit(LapicRegister.Isr, vector) && !_bus.HasListener((byte)vector);
+        }
+    }
+
     /// <summary>Sets a request; true if it was not set already.</summary>
     private bool Request(byte vector, bool levelTriggered)
     {
@@ -143,6 +156,17 @@ public sealed partial class Lapic
         }
 
         return -1;
+    }
+
+    private bool IsOnlyBit(int register, int vector)
+    {
+        int count = 0;
+        for (int word = 0; word <= vector >> 5; word++)
+        {
+            count += BitOperations.PopCount(Get(register + (word << 4)));
+        }
+
+        return count == 1;
     }
 
     private bool TestBit(int register, int vector) => ((Get(register + ((vector >> 5) << 4)) >> (vector & 31)) & 1) != 0;

@@ -27,6 +27,7 @@ internal sealed unsafe partial class VcpuBus
                 value = Lapic?.TscDeadline ?? 0;
                 return Lapic is not null || HostAccess ? MsrAccess.Done : MsrAccess.Fault;
             case >= Lapic.FirstMsr and <= Lapic.LastMsr:
+                SettleQuickEoi();
                 return Lapic is { } lapic && lapic.TryReadMsr(index, out value) ? MsrAccess.Done : MsrAccess.Fault;
             case KvmPara.MSR_KVM_SYSTEM_TIME:
             case KvmPara.MSR_KVM_SYSTEM_TIME_NEW:
@@ -38,6 +39,17 @@ internal sealed unsafe partial class VcpuBus
             case KvmPara.MSR_KVM_WALL_CLOCK:
             case KvmPara.MSR_KVM_WALL_CLOCK_NEW:
                 value = _wallClockMsr;
+                return MsrAccess.Done;
+            case KvmPara.MSR_KVM_PV_EOI_EN:
+                value = _quickEoiMsr;
+                return MsrAccess.Done;
+            case KvmPara.MSR_KVM_ASYNC_PF_EN:
+                value = _asyncFaultsMsr;
+                return MsrAccess.Done;
+            case KvmPara.MSR_KVM_ASYNC_PF_INT:
+                value = _asyncFaultsVector;
+                return MsrAccess.Done;
+            case KvmPara.MSR_KVM_ASYNC_PF_ACK:
                 return MsrAccess.Done;
             default:
                 return MsrAccess.Fault;
@@ -56,6 +68,7 @@ internal sealed unsafe partial class VcpuBus
                 Lapic?.WriteTscDeadline(value);
                 return Lapic is not null || HostAccess ? MsrAccess.Done : MsrAccess.Fault;
             case >= Lapic.FirstMsr and <= Lapic.LastMsr:
+                SettleQuickEoi();
                 return Lapic is { } lapic && lapic.TryWriteMsr(index, value) ? MsrAccess.Done : MsrAccess.Fault;
             case KvmPara.MSR_KVM_SYSTEM_TIME:
             case KvmPara.MSR_KVM_SYSTEM_TIME_NEW:
@@ -67,6 +80,14 @@ internal sealed unsafe partial class VcpuBus
             case KvmPara.MSR_KVM_WALL_CLOCK:
             case KvmPara.MSR_KVM_WALL_CLOCK_NEW:
                 WriteWallClock(value);
+                return MsrAccess.Done;
+            case KvmPara.MSR_KVM_PV_EOI_EN:
+                return SetQuickEoi(value) ? MsrAccess.Done : MsrAccess.Fault;
+            case KvmPara.MSR_KVM_ASYNC_PF_EN:
+                return SetAsyncFaults(value) ? MsrAccess.Done : MsrAccess.Fault;
+            case KvmPara.MSR_KVM_ASYNC_PF_INT:
+                return SetAsyncFaultsVector(value) ? MsrAccess.Done : MsrAccess.Fault;
+            case KvmPara.MSR_KVM_ASYNC_PF_ACK:
                 return MsrAccess.Done;
             default:
                 return MsrAccess.Fault;

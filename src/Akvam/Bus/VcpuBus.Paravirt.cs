@@ -63,6 +63,9 @@ internal sealed unsafe partial class VcpuBus
         KvmPara.MSR_KVM_SYSTEM_TIME or KvmPara.MSR_KVM_WALL_CLOCK => HasFeature(KvmPara.KVM_FEATURE_CLOCKSOURCE),
         KvmPara.MSR_KVM_SYSTEM_TIME_NEW or KvmPara.MSR_KVM_WALL_CLOCK_NEW => HasFeature(KvmPara.KVM_FEATURE_CLOCKSOURCE2),
         KvmPara.MSR_KVM_STEAL_TIME => HasFeature(KvmPara.KVM_FEATURE_STEAL_TIME),
+        KvmPara.MSR_KVM_PV_EOI_EN => HasFeature(KvmPara.KVM_FEATURE_PV_EOI),
+        KvmPara.MSR_KVM_ASYNC_PF_EN => HasFeature(KvmPara.KVM_FEATURE_ASYNC_PF),
+        KvmPara.MSR_KVM_ASYNC_PF_INT or KvmPara.MSR_KVM_ASYNC_PF_ACK => HasFeature(KvmPara.KVM_FEATURE_ASYNC_PF_INT),
         _ => true,
     };
 }

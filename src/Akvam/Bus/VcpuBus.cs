@@ -66,6 +66,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
     {
         if (Lapic is { } lapic && lapic.Contains(address))
         {
+            SettleQuickEoi();
             lapic.ReadMmio((int)(address & 0xFFF), data);
             return true;
         }
@@ -83,6 +84,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
     {
         if (Lapic is { } lapic && lapic.Contains(address))
         {
+            SettleQuickEoi();
             lapic.WriteMmio((int)(address & 0xFFF), data);
             return true;
         }
@@ -147,14 +149,37 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
 
     public bool HasInterrupt => !BlocksInterrupts && (WindowRequested || HasControllerInterrupt);
 
-    private bool HasControllerInterrupt => Lapic is { } lapic && (_vcpu.HasUserExtInt || (_vm.Irqchip?.HasInterrupt(lapic) ?? lapic.HasInterrupt));
+    private bool HasControllerInterrupt
+    {
+        get
+        {
+            if (Lapic is not { } lapic)
+            {
+                return false;
+            }
+
+            if (lapic.HasRequests)
+            {
+                SettleQuickEoi();
+            }
+
+            return _vcpu.HasUserExtInt || (_vm.Irqchip?.HasInterrupt(lapic) ?? lapic.HasInterrupt);
+        }
+    }
 
     public int AcknowledgeInterrupt()
     {
         if (Lapic is { } lapic && HasControllerInterrupt)
         {
             _vcpu.CountInterrupt();
-            return _vcpu.TakeUserExtInt(out byte vector) ? vector : _vm.Irqchip?.AcknowledgeInterrupt(lapic) ?? lapic.AcknowledgeInterrupt();
+            if (_vcpu.TakeUserExtInt(out byte external))
+            {
+                return external;
+            }
+
+            int vector = _vm.Irqchip?.AcknowledgeInterrupt(lapic) ?? lapic.AcknowledgeInterrupt();
+            OfferQuickEoi(lapic);
+            return vector;
         }
 
         if (WindowRequested)
@@ -199,7 +224,13 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
         }
     }
 
-    public void Initialized() => Lapic?.InitReset();
+    /// <summary>INIT ends what the guest asked its hypervisor for as well: its next kernel has other things where it wanted them.</summary>
+    public void Initialized()
+    {
+        Lapic?.InitReset();
+        _quickEoiOffered = false;
+        _quickEoiMsr = _asyncFaultsMsr = _asyncFaultsVector = _stealTimeMsr = _systemTimeMsr = 0;
+    }
 
     public ulong NextRandom() => _vm.Random.Next();
 

@@ -9,7 +9,8 @@ internal static class MsrLists
     private static readonly uint[] s_state =
     [
         .. MsrList.State, MsrIndex.MSR_IA32_APICBASE, MsrIndex.MSR_IA32_TSC_DEADLINE, KvmPara.MSR_KVM_SYSTEM_TIME, KvmPara.MSR_KVM_WALL_CLOCK, KvmPara.MSR_KVM_SYSTEM_TIME_NEW,
-        KvmPara.MSR_KVM_WALL_CLOCK_NEW, .. HostStealTime.IsAvailable ? [KvmPara.MSR_KVM_STEAL_TIME] : Array.Empty<uint>(),
+        KvmPara.MSR_KVM_WALL_CLOCK_NEW, KvmPara.MSR_KVM_PV_EOI_EN, KvmPara.MSR_KVM_ASYNC_PF_EN, KvmPara.MSR_KVM_ASYNC_PF_INT, KvmPara.MSR_KVM_ASYNC_PF_ACK,
+        .. HostStealTime.IsAvailable ? [KvmPara.MSR_KVM_STEAL_TIME] : Array.Empty<uint>(),
     ];
 
     public static uint[] State() => [.. s_state];

@@ -10,7 +10,8 @@ internal static class SupportedCpuid
 {
     /// <summary>What a guest finds at KVM_CPUID_FEATURES; each of them works.</summary>
     private const uint Features = 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE | 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE2 | 1u << KvmPara.KVM_FEATURE_NOP_IO_DELAY
-        | 1u << KvmPara.KVM_FEATURE_PV_SEND_IPI | 1u << KvmPara.KVM_FEATURE_PV_SCHED_YIELD | 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE_STABLE_BIT;
+        | 1u << KvmPara.KVM_FEATURE_PV_EOI | 1u << KvmPara.KVM_FEATURE_ASYNC_PF | 1u << KvmPara.KVM_FEATURE_ASYNC_PF_INT | 1u << KvmPara.KVM_FEATURE_PV_SEND_IPI
+        | 1u << KvmPara.KVM_FEATURE_PV_SCHED_YIELD | 1u << KvmPara.KVM_FEATURE_CLOCKSOURCE_STABLE_BIT;
 
     private static uint HostFeatures => HostStealTime.IsAvailable ? 1u << KvmPara.KVM_FEATURE_STEAL_TIME : 0;
 
