@@ -20,6 +20,7 @@ public sealed class ClientTests
     [InlineData("shared")]
     [InlineData("twovms")]
     [InlineData("fuzz")]
+    [InlineData("fuzzrun")]
     public void ClientIsContent(string name)
     {
         using var client = new NativeClient(name);
