@@ -24,6 +24,9 @@ public enum ProcessorQuirks
     /// <summary>The ports 5658h and 5659h are open to all programs, whatever IOPL and permission bitmap say (kvm.enable_vmware_backdoor).</summary>
     VmwareBackdoor = 1 << 5,
 
+    /// <summary>INIT comes before an SMI at the same instruction boundary, and the SMI is lost, as in KVM ("kvm-init-smi"). The manuals have the SMI first.</summary>
+    KvmInitSmi = 1 << 6,
+
     /// <summary>What a processor has that nobody asked anything of.</summary>
     Default = MwaitNeverUd | MiscEnableNoMwait | FixHypercall,
 }

@@ -33,6 +33,12 @@ public sealed unsafe partial class Vcpu
                 table[i] = new CpuidEntry { Function = e.function, Index = e.index, Flags = e.flags, Eax = e.eax, Ebx = e.ebx, Ecx = e.ecx, Edx = e.edx };
             }
 
+            if (_vm.IsNested && Has(table, 0x8000_0001, e => e.Ecx >> 2) && !Has(table, 0x8000_0001, e => e.Edx >> 29))
+            {
+                // An SMI while L2 runs needs the SMRAM map with 64-bit registers: KVM accepts it, and the VM is dead then.
+                throw new KvmException(Errno.EINVAL, "SVM without long mode");
+            }
+
             if (_hasRun)
             {
                 // Blocks were decoded, and the guest has seen it: the same table, or none. [KVM 4.92]
@@ -51,6 +57,8 @@ public sealed unsafe partial class Vcpu
             ControlRegisters.Reloaded(s);
         }
     }
+
+    private static bool Has(CpuidEntry[] table, uint function, Func<CpuidEntry, uint> bit) => Array.Exists(table, e => e.Function == function && (bit(e) & 1) != 0);
 
     private void CheckUnchanged(ReadOnlySpan<CpuidEntry> table)
     {

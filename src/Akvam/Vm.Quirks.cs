@@ -19,6 +19,7 @@ public sealed partial class Vm
         (HasQuirk(KvmTuning.KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) ? ProcessorQuirks.MwaitNeverUd : 0)
         | (HasQuirk(KvmTuning.KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT) ? ProcessorQuirks.MiscEnableNoMwait : 0)
         | (HasQuirk(KvmTuning.KVM_X86_QUIRK_FIX_HYPERCALL_INSN) ? ProcessorQuirks.FixHypercall : 0)
+        | Options.Quirks
         | (Options.ForceEmulationPrefix ? ProcessorQuirks.EmulationPrefix : 0)
         | (Options.VmwareBackdoor ? ProcessorQuirks.VmwareBackdoor : 0);
 

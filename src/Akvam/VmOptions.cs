@@ -10,6 +10,8 @@ namespace Akvam;
 /// </summary>
 public sealed record VmOptions
 {
+    private static readonly (string Name, ProcessorQuirks Quirk)[] s_quirks = [("kvm-nmi-rsm", ProcessorQuirks.KvmNmiRsm), ("kvm-init-smi", ProcessorQuirks.KvmInitSmi)];
+
     /// <summary>Monotonic time. Null: the host's.</summary>
     public IClock? Clock { get; init; }
 
@@ -42,6 +44,13 @@ public sealed record VmOptions
 
     /// <summary>VMware's ports 5658h and 5659h are open to all guest programs. Without a wish, enable_vmware_backdoor=Y in AKVAM_PARAMETERS decides.</summary>
     public bool VmwareBackdoor { get; init; } = ModuleParameter("enable_vmware_backdoor") is "Y" or "y" or "1";
+
+    /// <summary>
+    /// Where KVM and the manuals part on System Management Mode, what to do as KVM: <see cref="ProcessorQuirks.KvmNmiRsm"/> and <see cref="ProcessorQuirks.KvmInitSmi"/>.
+    /// Without a wish, AKVAM_QUIRKS decides, which holds their names with commas between.
+    /// </summary>
+    public ProcessorQuirks Quirks { get; init; } = s_quirks.Where(q => (Environment.GetEnvironmentVariable("AKVAM_QUIRKS") ?? string.Empty).Split(',').Contains(q.Name))
+        .Aggregate(ProcessorQuirks.None, (all, q) => all | q.Quirk);
 
     /// <summary>
     /// What executes guest code. Without a wish, the environment variable AKVAM_ENGINE (interpreter or translator) decides, and without that it is the translator, or on

@@ -26,7 +26,11 @@ internal static unsafe class EventInjector
 
         if (s->SmiPending != 0 && s->InSmm == 0 && s->Gif != 0 && !p.BlocksEvents && s->Activity is Activity.Runnable or Activity.Halted)
         {
-            if (!EventIntercepts.InterceptPending(s, SvmExitCode.Smi))
+            if (s->InitPending != 0 && p.Quirks.HasFlag(ProcessorQuirks.KvmInitSmi))
+            {
+                s->SmiPending = 0;
+            }
+            else if (!EventIntercepts.InterceptPending(s, SvmExitCode.Smi))
             {
                 s->SmiPending = 0;
                 s->Activity = Activity.Runnable;

@@ -34,6 +34,7 @@ internal static unsafe class SmiEntry
         if (s->GuestMode != 0 && !(wide && SmmCrossing.Suspend(s, &image)))
         {
             // The small image has no place for an SVM guest.
+            SmmTrace.NoGuest(s, wide);
             processor.IsDead = true;
             return;
         }

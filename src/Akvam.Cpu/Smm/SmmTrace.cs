@@ -30,6 +30,13 @@ internal static unsafe class SmmTrace
         p.Trace?.Write(p, name, $"no memory at 0x{s->Smbase + SmramStateMap64.Start:x} in address space 1");
     }
 
+    /// <summary>The SMI came while an SVM guest ran, which cannot be left.</summary>
+    public static void NoGuest(CpuState* s, bool wide)
+    {
+        Processor p = Processor.Of(s);
+        p.Trace?.Write(p, "smi_failed", wide ? "an SVM guest whose VMCB, or the host save area, cannot be written" : "an SVM guest, for which the 32-bit map has no place");
+    }
+
     /// <summary>RSM found a value that the setter of its register does not take.</summary>
     public static void Refused(CpuState* s, string register, ulong value)
     {

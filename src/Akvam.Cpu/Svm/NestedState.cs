@@ -37,9 +37,7 @@ public sealed unsafe class NestedState : IDisposable
     {
         NestedState n = Processor.Of(s).Nested;
         VmcbCheck.Canonicalize(control);
-        const ulong Paging = Cr0.PG | Cr0.PE;
-        if (vmcb == 0 || (vmcb & (0xFFF | Processor.Of(s).Cpuid.ReservedAddressBits)) != 0 || !VmcbCheck.IsValid(s, control)
-            || (host->Cr0 & Paging) != Paging || (host->Rflags & Rflags.VM) != 0 || !VmcbCheck.IsValid(s, host))
+        if (vmcb == 0 || (vmcb & (0xFFF | Processor.Of(s).Cpuid.ReservedAddressBits)) != 0 || !VmcbCheck.IsValid(s, control) || !VmcbCheck.IsValidHost(s, host))
         {
             return false;
         }

@@ -11,7 +11,10 @@ namespace Akvam.Cpu.Svm;
 /// <remarks>Valid as long as the <see cref="CpuState"/> and the image it is given.</remarks>
 internal static unsafe class SmmCrossing
 {
-    /// <summary>After L2's registers were put into the image: L1's are those of the processor afterwards. False: the host save area cannot be written.</summary>
+    /// <summary>
+    /// After L2's registers were put into the image: L1's are those of the processor afterwards. False: L2's VMCB or the host save area cannot be written, or L1's
+    /// page tables cannot be read.
+    /// </summary>
     public static bool Suspend(CpuState* s, SmramStateMap64* image)
     {
         Processor p = Processor.Of(s);
@@ -19,36 +22,40 @@ internal static unsafe class SmmCrossing
         image->SvmGuestFlag = 1;
         image->SvmGuestVmcb = p.Nested.Vmcb;
         VmExit.Leave(s, SvmExitCode.Software);
-        return PhysicalAccess.Write(s, p.Msrs.HostSavePa + VmcbSave.Offset, &host, VmcbSave.Size);
+        return s->TripleFault == 0 && VmcbTransfer.Write(s, p.Msrs.HostSavePa + VmcbSave.Offset, &host);
     }
 
-    /// <summary>Back into L2, whose VMCB is judged as VMRUN would, from one copy of it. False: RSM fails.</summary>
+    /// <summary>
+    /// Back into L2, whose registers but CR2 RSM has loaded from the image, so that what the handler changed there counts. The VMCB is judged as VMRUN would, from one
+    /// copy of it: the handler, or L1's other processors, may have written anything to it. False: RSM fails, and nothing has changed.
+    /// </summary>
     public static bool Resume(CpuState* s, ulong address)
     {
         Processor p = Processor.Of(s);
         byte* page = stackalloc byte[VmcbControl.Size + VmcbSave.Size];
         var control = (VmcbControl*)page;
         var save = (VmcbSave*)(page + VmcbSave.Offset);
-        VmcbSave host;
+        VmcbSave area, host = default;
         if ((s->Efer & Efer.SVME) == 0
             || (address & (0xFFF | p.Cpuid.ReservedAddressBits)) != 0
             || !PhysicalAccess.Read(s, address, page, VmcbControl.Size + VmcbSave.Size)
-            || !PhysicalAccess.Read(s, p.Msrs.HostSavePa + VmcbSave.Offset, &host, VmcbSave.Size))
+            || !PhysicalAccess.Read(s, p.Msrs.HostSavePa + VmcbSave.Offset, &area, VmcbSave.Size))
         {
             return false;
         }
 
+        // The rest of the host save area may hold what L1 likes.
+        VmcbTransfer.Copy(&area, &host);
         VmcbCheck.Canonicalize(control);
-        if (!VmcbCheck.IsValid(s, control) || !VmcbCheck.IsValid(s, save) || !VmcbCheck.IsValid(s, &host))
+        if (!VmcbCheck.IsValid(s, control) || !VmcbCheck.IsValid(s, save) || !VmcbCheck.IsValidHost(s, &host))
         {
             return false;
         }
 
         *p.Nested.Host = host;
-        InterruptShadow shadow = s->Shadow;
-        bool ok = Vmrun.Enter(s, address, control, save);
-        s->Shadow = shadow;
-        s->Gif = 1;
-        return ok;
+        Vmrun.Join(s, address, control);
+        s->Cr2 = save->Cr2;
+        TlbControl.FlushAll(s);
+        return true;
     }
 }

@@ -109,14 +109,8 @@ internal static unsafe class VmExit
         return Put(s, n.Vmcb + VmcbControl.ExitStart, (byte*)c + VmcbControl.ExitStart, VmcbControl.ExitEnd - VmcbControl.ExitStart)
             && Put(s, n.Vmcb + 0xA8, &injection, sizeof(ulong))
             && Put(s, n.Vmcb + 0xC8, &c->NextRip, sizeof(ulong))
-            && Put(s, save, &v.Es, 4 * sizeof(VmcbSegment))
-            && Put(s, save + 0x060, &v.Gdtr, sizeof(VmcbSegment))
-            && Put(s, save + 0x080, &v.Idtr, sizeof(VmcbSegment))
-            && Put(s, save + 0x0CB, &v.Cpl, 1)
-            && Put(s, save + 0x0D0, &v.Efer, sizeof(ulong))
-            && Put(s, save + 0x148, &v.Cr4, 7 * sizeof(ulong))
-            && Put(s, save + 0x1D8, &v.Rsp, sizeof(ulong))
-            && Put(s, save + 0x1F8, &v.Rax, sizeof(ulong))
+            && VmcbTransfer.Write(s, save, &v)
+            && Put(s, save + 0x160, &v.Dr7, 2 * sizeof(ulong))
             && Put(s, save + 0x240, &v.Cr2, sizeof(ulong));
     }
 

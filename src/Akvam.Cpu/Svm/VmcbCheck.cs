@@ -49,6 +49,10 @@ public static unsafe class VmcbCheck
                 && (v->Cs.Attributes & (LongCode | BigCode)) != (LongCode | BigCode));
     }
 
+    /// <summary>L1's state comes from outside, and must be one in which VMRUN could have been executed.</summary>
+    public static bool IsValidHost(CpuState* s, VmcbSave* v) =>
+        (v->Cr0 & (Cr0.PG | Cr0.PE)) == (Cr0.PG | Cr0.PE) && (v->Rflags & Rflags.VM) == 0 && IsValid(s, v);
+
     /// <summary>L and D of a VMCB's segment attributes.</summary>
     private const ushort LongCode = 1 << 9, BigCode = 1 << 10;
 }

@@ -1,4 +1,5 @@
 using Akvam.Cpu.Flags;
+using Akvam.Cpu.Memory;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu.Svm;
@@ -30,6 +31,30 @@ internal static unsafe class VmcbTransfer
         v->Rip = s->Rip;
         v->Rsp = s->Gpr[Register.Rsp];
         v->Rax = s->Gpr[Register.Rax];
+    }
+
+    /// <summary>
+    /// Writes what both #VMEXIT and an SMI write to a save area in guest memory, and no byte else: L1, its other processors, may be writing to the rest. That is what
+    /// <see cref="Store"/> saves, but for CR2 and the debug registers.
+    /// </summary>
+    public static bool Write(CpuState* s, ulong area, VmcbSave* v) =>
+        PhysicalAccess.Write(s, area, &v->Es, 4 * sizeof(VmcbSegment))
+        && PhysicalAccess.Write(s, area + 0x060, &v->Gdtr, sizeof(VmcbSegment))
+        && PhysicalAccess.Write(s, area + 0x080, &v->Idtr, sizeof(VmcbSegment))
+        && PhysicalAccess.Write(s, area + 0x0CB, &v->Cpl, sizeof(byte))
+        && PhysicalAccess.Write(s, area + 0x0D0, &v->Efer, sizeof(ulong))
+        && PhysicalAccess.Write(s, area + 0x148, &v->Cr4, 3 * sizeof(ulong))
+        && PhysicalAccess.Write(s, area + 0x170, &v->Rflags, 2 * sizeof(ulong))
+        && PhysicalAccess.Write(s, area + 0x1D8, &v->Rsp, sizeof(ulong))
+        && PhysicalAccess.Write(s, area + 0x1F8, &v->Rax, sizeof(ulong));
+
+    /// <summary>Copies what <see cref="Write"/> writes.</summary>
+    public static void Copy(VmcbSave* from, VmcbSave* to)
+    {
+        (to->Es, to->Cs, to->Ss, to->Ds) = (from->Es, from->Cs, from->Ss, from->Ds);
+        (to->Gdtr, to->Idtr) = (from->Gdtr, from->Idtr);
+        (to->Cpl, to->Efer, to->Cr4, to->Cr3, to->Cr0) = (from->Cpl, from->Efer, from->Cr4, from->Cr3, from->Cr0);
+        (to->Rflags, to->Rip, to->Rsp, to->Rax) = (from->Rflags, from->Rip, from->Rsp, from->Rax);
     }
 
     /// <summary>

@@ -201,6 +201,31 @@ public sealed unsafe class SmmPitfallTests
         Assert.Equal(0ul, m.S->SmiCount);
     }
 
+    [Fact]
+    public void D5_as_KVM_an_INIT_comes_first_and_the_SMI_is_lost()
+    {
+        using var m = new SmmMachine();
+        m.Inner.Processor.Quirks = ProcessorQuirks.KvmInitSmi;
+        m.S->InitPending = m.S->SmiPending = 1;
+        Assert.Equal(RunResult.Limit, m.Run(0));
+        Assert.Equal((0, 0, 0), (m.S->InSmm, m.S->SmiPending, m.S->InitPending));
+        Assert.Equal(0xFFF0ul, m.S->Rip);
+
+        // Alone the SMI comes as ever.
+        m.Handler(0x0F, 0xAA);
+        m.EnterSmm();
+    }
+
+    [Fact]
+    public void D17_an_SVM_guest_has_no_place_in_the_32_bit_map()
+    {
+        using var m = new SmmMachine(GuestMode.Protected32, longMap: false);
+        m.S->GuestMode = m.S->SmiPending = 1;
+        Assert.Equal(RunResult.NoSmram, m.Run(1));
+        Assert.Equal(0, m.S->InSmm);
+        Assert.Equal(["smi_failed: an SVM guest, for which the 32-bit map has no place"], m.Trace);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -12,7 +12,7 @@ internal sealed unsafe class Hypervisor : IDisposable
 {
     public const ulong Vmcb = 0x6000, HostSave = 0x7000, L2Code = 0x1800, L2Stack = 0x8000, Iopm = 0xA000, Msrpm = 0xD000, Idt = 0x5000, Handler = 0x1C00;
     public const ulong AfterVmrun = Guest.CodeAddress + 3;
-    private const uint MsrHostSave = 0xC001_0117;
+    public const uint MsrHostSave = 0xC001_0117;
     private const int PageSize = 4096;
 
     private readonly Kvm _kvm = Kvm.Open(nested: true);

@@ -8,9 +8,10 @@ internal static class SmmGuest
     /// <param name="code">The program, in real mode.</param>
     /// <param name="handler">The SMI handler.</param>
     /// <param name="irqchip">With interrupt controllers of KVM's.</param>
-    public static Guest Create(ReadOnlySpan<byte> code, ReadOnlySpan<byte> handler, bool irqchip = false)
+    /// <param name="options">Null: the usual ones.</param>
+    public static Guest Create(ReadOnlySpan<byte> code, ReadOnlySpan<byte> handler, bool irqchip = false, VmOptions? options = null)
     {
-        var guest = new Guest(code, irqchip);
+        var guest = new Guest(code, irqchip, options);
         guest.Vm.MapMemory(1 << 16, 0, guest.Vm.AllocateMemory(Size));
         guest.Vm.WriteMemory(Handler, handler, space: 1);
         return guest;

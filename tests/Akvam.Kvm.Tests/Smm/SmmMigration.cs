@@ -1,14 +1,18 @@
 using Akvam.Abi;
+using Akvam.Cpu;
 
 namespace Akvam.KvmTests.Smm;
 
 /// <summary>
 /// Saved at every instruction boundary of a program that SMIs and an NMI interrupt, and restored in the order of each client, it ends as if it had not been;
-/// semantics.md section 7.4, invariant 5.
+/// semantics.md section 7.4, invariant 5. And so does one whose client takes the SMM flag away at every boundary and gives it back, or gives it and takes it away.
 /// </summary>
 public sealed class SmmMigration
 {
     private const int Steps = 46, StepsWithTraps = 90, FirstSmi = 4, Nmi = 9, SecondSmi = 13, ThirdSmi = 17;
+
+    /// <summary>Instructions before the first step and after the last, all at once: enough for the translator to make host code of the program's loop.</summary>
+    private const ulong Around = 500;
 
     /// <summary>l: inc rax; add [5000h], rax; rol rbx, 3; xor rbx, rax; mov [5008h], rbx; jmp l.</summary>
     private static ReadOnlySpan<byte> Code =>
@@ -30,38 +34,72 @@ public sealed class SmmMigration
     }
 
     [Theory]
-    [InlineData(Order.Qemu, false)]
-    [InlineData(Order.Selftests, false)]
-    [InlineData(Order.Firecracker, false)]
-    [InlineData(Order.Qemu, true)]
-    [InlineData(Order.Firecracker, true)]
-    public void SavingAtEveryBoundaryOfAnSmiChangesNothing(Order order, bool traps)
+    [InlineData(Order.Qemu, false, EngineKind.Interpreter)]
+    [InlineData(Order.Selftests, false, EngineKind.Interpreter)]
+    [InlineData(Order.Firecracker, false, EngineKind.Interpreter)]
+    [InlineData(Order.Qemu, false, EngineKind.Translator)]
+    [InlineData(Order.Selftests, false, EngineKind.Translator)]
+    [InlineData(Order.Firecracker, false, EngineKind.Translator)]
+    [InlineData(Order.Qemu, true, EngineKind.Interpreter)]
+    [InlineData(Order.Firecracker, true, EngineKind.Interpreter)]
+    public void SavingAtEveryBoundaryOfAnSmiChangesNothing(Order order, bool traps, EngineKind engine)
     {
         // With traps the program runs in single steps, so that a #DB waits behind each SMI while the handler runs.
         int steps = traps ? StepsWithTraps : Steps;
-        using Guest reference = Start(traps);
-        Advance(reference, 0, steps);
+        using Guest reference = Start(traps, EngineKind.Interpreter);
+        Finish(reference, 0, steps);
         Assert.Equal(3, SmmGuest.ReadSmram(reference)[0x3_9000]);
         Assert.Equal(traps, reference.Vcpu.GetRegs().rdx != 0);
         for (int point = 0; point < steps; point++)
         {
-            using Guest source = Start(traps);
+            using Guest source = Start(traps, engine);
             Advance(source, 0, point);
-            using Guest target = Make();
+            AssertTranslated(source, engine);
+            using Guest target = Make(engine);
             Copy(source, target, order);
             AssertSame(source, target);
-            Advance(target, point, steps);
+            Finish(target, point, steps);
+            AssertTranslated(target, engine);
             AssertSame(reference, target);
             Assert.Equal(reference.Read(0, (int)Guest.MemorySize), target.Read(0, (int)Guest.MemorySize));
             Assert.Equal(SmmGuest.ReadSmram(reference), SmmGuest.ReadSmram(target));
         }
     }
 
-    private static Guest Make() => SmmGuest.Create(Code, Handler, irqchip: true);
-
-    private static Guest Start(bool traps)
+    [Theory]
+    [InlineData(false, EngineKind.Interpreter)]
+    [InlineData(false, EngineKind.Translator)]
+    [InlineData(true, EngineKind.Interpreter)]
+    public void G10_TogglingTheFlagThereAndBackAtEveryBoundaryChangesNothing(bool traps, EngineKind engine)
     {
-        Guest guest = Make();
+        int steps = traps ? StepsWithTraps : Steps;
+        using Guest reference = Start(traps, EngineKind.Interpreter);
+        Finish(reference, 0, steps);
+        for (int point = 0; point < steps; point++)
+        {
+            using Guest guest = Start(traps, engine);
+            Advance(guest, 0, point);
+            kvm_vcpu_events events = guest.Vcpu.GetVcpuEvents(), other = events;
+            other.smi.smm ^= 1;
+            guest.Vcpu.SetVcpuEvents(other);
+            Assert.Equal(other.smi.smm, guest.Vcpu.GetVcpuEvents().smi.smm);
+            guest.Vcpu.SetVcpuEvents(events);
+            Finish(guest, point, steps);
+            AssertTranslated(guest, engine);
+            AssertSame(reference, guest);
+            Assert.Equal(reference.Read(0, (int)Guest.MemorySize), guest.Read(0, (int)Guest.MemorySize));
+            Assert.Equal(SmmGuest.ReadSmram(reference), SmmGuest.ReadSmram(guest));
+        }
+    }
+
+    private static Guest Make(EngineKind engine) => SmmGuest.Create(Code, Handler, irqchip: true, new VmOptions { Engine = engine, TranslateAfter = 0 });
+
+    private static void AssertTranslated(Guest guest, EngineKind engine) =>
+        Assert.Matches(engine == EngineKind.Interpreter ? "^interpreter" : @"\n  [1-9]\d* blocks translated", guest.Vcpu.EngineReport.ToString());
+
+    private static Guest Start(bool traps, EngineKind engine)
+    {
+        Guest guest = Make(engine);
         kvm_sregs sregs = LongMode.Sregs(guest, cpl: 0);
         sregs.gdt = new kvm_dtable { @base = 0x6000, limit = 0x1F };
         sregs.idt = new kvm_dtable { @base = 0x6100, limit = 0xFF };
@@ -77,7 +115,14 @@ public sealed class SmmMigration
         guest.Write(0x7100, [0x48, 0xFF, 0xC2, 0x48, 0xCF]);
         kvm_regs regs = guest.Vcpu.GetRegs();
         guest.Vcpu.SetRegs(regs with { rflags = regs.rflags | (traps ? 0x100ul : 0) });
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run(Around).Reason);
         return guest;
+    }
+
+    private static void Finish(Guest guest, int from, int to)
+    {
+        Advance(guest, from, to);
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run(Around).Reason);
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Akvam.Abi;
+using Akvam.Cpu;
 
 namespace Akvam.KvmTests.Smm;
 
@@ -35,6 +36,37 @@ public sealed class SmmRules
         Assert.Equal(0, events.smi.smm_inside_nmi);
         Assert.Equal(masked, events.nmi.masked);
         Assert.Equal(KvmState.KVM_MP_STATE_RUNNABLE, guest.Vcpu.GetMpState().mp_state);
+    }
+
+    [Theory]
+    [InlineData(ProcessorQuirks.None, 1)]
+    [InlineData(ProcessorQuirks.KvmNmiRsm, 0)]
+    public void Seed0_15_ARsmBehindAnIretBlocksNmisAgainUnlessTheClientWantsItAsKvm(ProcessorQuirks quirks, byte blocked)
+    {
+        // The SMI comes in an NMI handler; its own: pushf; push cs; push 8006h; iret; rsm.
+        using Guest guest = SmmGuest.Create(Loop, [0x9C, 0x0E, 0x68, 0x06, 0x80, 0xCF, 0x0F, 0xAA], options: new VmOptions { Quirks = quirks });
+        var events = new kvm_vcpu_events { flags = Smm };
+        events.nmi.masked = 1;
+        guest.Vcpu.SetVcpuEvents(events);
+        guest.Vcpu.Smi();
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run(4).Reason);
+        Assert.Equal((1, 0), (guest.Vcpu.GetVcpuEvents().smi.smm, guest.Vcpu.GetVcpuEvents().nmi.masked));
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run(1).Reason);
+        Assert.Equal((0, blocked), (guest.Vcpu.GetVcpuEvents().smi.smm, guest.Vcpu.GetVcpuEvents().nmi.masked));
+    }
+
+    [Theory]
+    [InlineData(ProcessorQuirks.None, 1)]
+    [InlineData(ProcessorQuirks.KvmInitSmi, 0)]
+    public void D5_AnSmiComesBeforeAnInitUnlessTheClientWantsItAsKvm(ProcessorQuirks quirks, byte smm)
+    {
+        using Guest guest = SmmGuest.Create(Loop, Return, irqchip: true, new VmOptions { Quirks = quirks });
+        var events = new kvm_vcpu_events { flags = Smm };
+        events.smi.pending = events.smi.latched_init = 1;
+        guest.Vcpu.SetVcpuEvents(events);
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run(0).Reason);
+        events = guest.Vcpu.GetVcpuEvents();
+        Assert.Equal((smm, 0, smm), (events.smi.smm, events.smi.pending, events.smi.latched_init));
     }
 
     [Fact]
