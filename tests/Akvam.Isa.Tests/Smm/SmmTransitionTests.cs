@@ -44,22 +44,50 @@ public sealed unsafe class SmmTransitionTests
         m.EnterSmm();
         Assert.Equal(longMap ? 0x0002_0064u : 0x0002_0000u, m.Image<uint>(0xFEFC));
         Assert.Equal((uint)s->Smbase, m.Image<uint>(longMap ? 0xFF00 : 0xFEF8));
+        UseEverything(s, longMap ? 16 : 8);
         Assert.Equal(RunResult.Limit, m.Run(1));
         Assert.Equal(before, m.Describe());
         Assert.Equal(1ul, s->SmiCount);
     }
 
-    [Fact]
-    public void The_handler_starts_in_the_defined_state()
+    /// <summary>A handler that left nothing of the program in the registers that RSM restores, but for CR0 and CR4, which an SMI changes by itself.</summary>
+    private static void UseEverything(CpuState* s, int registers)
     {
-        using var m = new SmmMachine(GuestMode.Long);
+        for (int n = 0; n < registers; n++)
+        {
+            s->Gpr[n] ^= 0x5A5A_5A5A;
+        }
+
+        for (int n = 0; n < 8; n++)
+        {
+            if (&(&s->Es)[n] != &s->Cs)
+            {
+                (&s->Es)[n] = new SegmentRegister { Selector = 0x7777, Base = 0x7_7000, Limit = 0x777, Attributes = 0x93 };
+            }
+        }
+
+        LazyFlags.Write(s, s->SystemFlags | Rflags.SF | Rflags.PF);
+        (s->GdtBase, s->GdtLimit, s->IdtBase, s->IdtLimit) = (0x777, 0x77, 0x888, 0x88);
+        s->Dr6 ^= 0xF;
+        s->Cr3 ^= 0x7_7000;
+        Assert.True(ControlRegisters.TrySetDr7(s, 0x500));
+    }
+
+    [Theory]
+    [InlineData(GuestMode.Long)]
+    [InlineData(GuestMode.LongUser)]
+    public void The_handler_starts_in_the_defined_state(GuestMode mode)
+    {
+        using var m = new SmmMachine(mode);
         CpuState* s = m.S;
         s->Dr7 = 0x401;
         s->Cr0 |= Cr0.TS | Cr0.EM | Cr0.WP | Cr0.MP;
+        LazyFlags.Write(s, Rflags.Fixed | Rflags.CF | Rflags.OF | Rflags.DF | Rflags.IF | Rflags.NT | Rflags.AC | Rflags.ID | Rflags.IOPL);
         ulong cr3 = s->Cr3;
         m.EnterSmm();
         Assert.Equal(2ul, LazyFlags.Read(s));
         Assert.Equal(0x8000ul, s->Rip);
+        Assert.Equal(0, s->Cpl);
         Assert.Equal(Cr0.WP | Cr0.MP | Cr0.ET | Cr0.NE, s->Cr0);
         Assert.Equal(0ul, s->Cr4 | s->Efer | s->IdtBase | s->IdtLimit);
         Assert.Equal(cr3, s->Cr3);
@@ -137,6 +165,7 @@ public sealed unsafe class SmmTransitionTests
         }
 
         m.Image<uint>(0xFE60) = m.Image<uint>(0xFE80) = uint.MaxValue;
+        m.Image<ushort>(0xFE66) = m.Image<ushort>(0xFE86) = ushort.MaxValue;
         m.Run(1);
         Assert.Equal(before, m.Describe());
     }
@@ -158,18 +187,35 @@ public sealed unsafe class SmmTransitionTests
         Assert.Single(m.Trace);
     }
 
-    [Fact]
-    public void Seed0_20_an_SMI_latched_in_SMM_is_taken_right_after_RSM()
+    [Theory]
+    [InlineData(EngineKind.Interpreter)]
+    [InlineData(EngineKind.Translator)]
+    public void Seed0_20_an_SMI_latched_in_SMM_is_taken_right_after_RSM(EngineKind engine)
     {
-        using var m = new SmmMachine();
+        // inc word cs:[9000h]; rsm, with room for many instructions of the program behind it.
+        using var m = new SmmMachine(GuestMode.Long, engine: engine);
+        m.Handler(0x2E, 0xFF, 0x06, 0x00, 0x90, 0x0F, 0xAA);
+        new byte[] { 0xEB, 0xC0 }.CopyTo(m.Inner.Memory[((int)SmmMachine.Rip + 62)..]);
         m.EnterSmm();
         m.S->SmiPending = 1;
-        m.Run(1);
-        Assert.Equal(1, m.S->InSmm);
+        Assert.Equal(RunResult.Limit, m.Run(500));
+        Assert.Equal(2, m.Smram[0x9000]);
         Assert.Equal(2ul, m.S->SmiCount);
         Assert.Equal(SmmMachine.Rip, m.Image<ulong>(0xFF78));
-        m.Run(1);
         Assert.Equal(0, m.S->InSmm);
+    }
+
+    [Fact]
+    public void A_breakpoint_of_the_programs_is_none_in_the_handler()
+    {
+        using var m = new SmmMachine();
+        ControlRegisters.SetDr(m.S, 0, 0x3_8000);
+        Assert.True(ControlRegisters.TrySetDr7(m.S, 0x402));
+        m.EnterSmm();
+        Assert.Equal(RunResult.Limit, m.Run(1));
+        Assert.Equal(SmmMachine.Rip, m.S->Rip);
+        Assert.Equal(0x402ul, m.S->Dr7);
+        Assert.Equal(1, m.S->CodeBreakpoints);
     }
 
     [Fact]
@@ -204,6 +250,38 @@ public sealed unsafe class SmmTransitionTests
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Seed4_3_Seed4_4_an_unusable_segment_is_not_present_in_the_image_and_keeps_the_rest(bool longMap)
+    {
+        using var m = new SmmMachine(GuestMode.Protected32, longMap);
+        m.S->Fs = new SegmentRegister { Selector = 0x53, Base = 0x1234, Limit = 0x567, Attributes = 0x50F6, Unusable = 1 };
+        m.EnterSmm();
+        Assert.Equal(0x5076u, longMap ? m.Image<ushort>(0xFE42) : m.Image<uint>(0xFF38) >> 8);
+        m.S->Fs = default;
+        m.Run(1);
+        Assert.Equal(new SegmentRegister { Selector = 0x53, Base = 0x1234, Limit = 0x567, Attributes = 0x5076, Unusable = 1 }, m.S->Fs);
+    }
+
+    [Theory]
+    [InlineData(true, 0, 3)]
+    [InlineData(true, 3, 0)]
+    [InlineData(false, 0, 3)]
+    [InlineData(false, 3, 0)]
+    public void Seed4_1_the_image_has_the_CPL_in_the_place_of_the_DPL_of_SS(bool longMap, int dpl, byte cpl)
+    {
+        using var m = new SmmMachine(GuestMode.Protected32, longMap);
+        m.S->Ss.Attributes = (ushort)((m.S->Ss.Attributes & ~0x60) | (dpl << 5));
+        m.S->Cpl = cpl;
+        m.EnterSmm();
+        uint attributes = longMap ? m.Image<ushort>(0xFE22) : m.Image<uint>(0xFF9C) >> 8;
+        Assert.Equal(cpl, attributes >> 5 & 3);
+        Assert.Equal(0x93u, attributes & 0x9Fu);
+        Assert.Equal(RunResult.Limit, m.Run(1));
+        Assert.Equal(cpl, m.S->Cpl);
+    }
+
+    [Theory]
     [InlineData(0x60, 0x00, 3)]
     [InlineData(0x00, 0x60, 0)]
     public void Seed4_1_the_CPL_is_the_DPL_of_SS_in_the_image_whatever_CS_says(int ssDpl, int csDpl, int cpl)
@@ -216,24 +294,84 @@ public sealed unsafe class SmmTransitionTests
         Assert.Equal(cpl, m.S->Cpl);
     }
 
-    [Fact]
-    public void G1_RSM_from_64_bit_code()
+    public static TheoryData<GuestMode, bool, GuestMode> ModesOfProgramAndHandler()
     {
-        using var m = new SmmMachine(GuestMode.Real);
+        TheoryData<GuestMode, bool, GuestMode> data = [];
+        foreach (TheoryDataRow<GuestMode, bool> program in ModesAndMaps())
+        {
+            foreach (GuestMode handler in (GuestMode[])[GuestMode.Long, GuestMode.Compatibility32, GuestMode.Pae, GuestMode.Protected32Paged, GuestMode.Protected32])
+            {
+                // Only the long map's processors have long mode. PAE's tables are at the same place as long mode's, which sets bits there that PAE's may not have.
+                bool longMode = handler is GuestMode.Long or GuestMode.Compatibility32;
+                if (!longMode || (program.Data.Item2 && program.Data.Item1 != GuestMode.Pae))
+                {
+                    data.Add(program.Data.Item1, program.Data.Item2, handler);
+                }
+            }
+        }
+
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(ModesOfProgramAndHandler))]
+    public void G1_RSM_from_any_mode_that_the_handler_went_to(GuestMode mode, bool longMap, GuestMode handler)
+    {
+        using var other = new SmmMachine(handler, longMap);
+        using var m = new SmmMachine(mode, longMap);
+        new Span<byte>(other.Inner.Ram, (int)SmmMachine.SmramStart).CopyTo(m.Inner.Memory);
+        ModeSetup.Enter(m.Inner, mode, SmmMachine.Rip);
+
+        // Without PAE paging these are nothing, and stay.
+        ReadOnlySpan<ulong> pdptes = new(other.S->Pdpte, 4);
+        pdptes.CopyTo(new Span<ulong>(m.S->Pdpte, 4));
         string before = m.Describe();
-        ModeSetup.Enter(m.Inner, GuestMode.Long, SmmMachine.Rip);
-        CpuState program = *m.S;
-        ModeSetup.Enter(m.Inner, GuestMode.Real, SmmMachine.Rip);
         m.EnterSmm();
-        m.S->Cs = program.Cs;
-        m.S->Cr3 = program.Cr3;
-        m.S->Cr4 = program.Cr4;
-        m.S->Efer = program.Efer;
-        m.S->Cr0 = program.Cr0;
-        m.S->Rip = 0x38000;
-        ControlRegisters.Reloaded(m.S);
+        GoTo(m.S, other.S);
+        m.S->Rip = 0x3_8000;
         Assert.Equal(RunResult.Limit, m.Run(1));
         Assert.Equal(before, m.Describe());
+    }
+
+    private static void GoTo(CpuState* s, CpuState* other)
+    {
+        (s->Cs, s->Ss, s->Ds, s->Efer, s->Cr0, s->Cr3, s->Cr4, s->Cpl) = (other->Cs, other->Ss, other->Ds, other->Efer, other->Cr0, other->Cr3, other->Cr4, other->Cpl);
+        ControlRegisters.Reloaded(s);
+    }
+
+    [Fact]
+    public void What_a_handler_with_paging_translated_is_not_what_the_next_one_sees()
+    {
+        // 405000h is 5000h there: mov eax, [405000h]; rsm. Without paging, and again as a handler begins, it is memory that does not exist.
+        using var m = new SmmMachine(GuestMode.Protected32Paged);
+        CpuState program = *m.S;
+        new byte[] { 0xA1, 0, 0x50, 0x40, 0, 0x0F, 0xAA }.CopyTo(m.Smram[0x8100..]);
+        ModeSetup.Enter(m.Inner, GuestMode.Real, SmmMachine.Rip);
+        *(uint*)(m.Inner.Ram + program.Cr3 + 4) = 0x83;
+        m.Inner.Memory[0x5000] = 0x12;
+        m.EnterSmm();
+        GoTo(m.S, &program);
+        m.S->Rip = 0x3_8100;
+        Assert.Equal(RunResult.Limit, m.Run(1));
+        Assert.Equal(0x12ul, m.S->Gpr[Register.Rax]);
+        Assert.Equal(RunResult.Limit, m.Run(1));
+        m.Handler(0x67, 0x66, 0xA1, 0, 0x50, 0x40, 0);
+        m.EnterSmm();
+        Assert.Equal(RunResult.UserExit, m.Run(1));
+    }
+
+    [Fact]
+    public void G1_what_the_handler_allowed_itself_allows_the_image_nothing()
+    {
+        // With PCIDE set, bit 63 of CR3 would mean something.
+        using var m = new SmmMachine(GuestMode.Long);
+        CpuState program = *m.S;
+        m.EnterSmm();
+        GoTo(m.S, &program);
+        Assert.True(ControlRegisters.TrySetCr4(m.S, m.S->Cr4 | Cr4.PCIDE));
+        m.S->Rip = 0x3_8000;
+        m.Image<ulong>(0xFF50) |= 1ul << 63;
+        Assert.Equal(RunResult.Shutdown, m.Run(1));
     }
 
     [Fact]

@@ -89,6 +89,22 @@ public sealed class SmiInL2
         Assert.Equal(vmcb, h.Guest.Read(Hypervisor.Vmcb, PageSize));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void G10_TheClientsSmmLeavesL2WithoutAnExit(bool there)
+    {
+        // Nothing happens while the flag stays as it is.
+        using var h = new Hypervisor(L2);
+        Prepare(h, [0x0F, 0xAA]);
+        Assert.Equal(KvmExit.KVM_EXIT_IO, h.Vcpu.Run().Reason);
+        kvm_vcpu_events events = h.Vcpu.GetVcpuEvents();
+        events.smi.smm = there ? (byte)1 : (byte)0;
+        h.Vcpu.SetVcpuEvents(events);
+        Assert.Equal(!there, h.InGuest);
+        Assert.Equal(0ul, h.Control.ExitCode);
+    }
+
     [Fact]
     public void G22_L1IsKeptInItsHostSaveAreaAndNoOtherByteThereChanges()
     {

@@ -95,6 +95,40 @@ public sealed class SmmRules
     }
 
     [Fact]
+    public void AnInitForgetsALatchedSmiAndTheCountAndKeepsSmbase()
+    {
+        // KVM's order, in which the INIT comes first.
+        using Guest guest = SmmGuest.Create(Loop, Return, irqchip: true, new VmOptions { Quirks = ProcessorQuirks.KvmInitSmi });
+        kvm_msr_entry[] msrs = [new() { index = 0x9E, data = 0x3_8000 }, new() { index = 0x34, data = 7 }];
+        Assert.Equal(2, guest.Vcpu.SetMsrs(msrs));
+        var events = new kvm_vcpu_events { flags = Smm };
+        events.smi.pending = events.smi.latched_init = 1;
+        guest.Vcpu.SetVcpuEvents(events);
+        Assert.Equal(KvmState.KVM_MP_STATE_RUNNABLE, guest.Vcpu.GetMpState().mp_state);
+        Assert.Equal(0xFFF0ul, guest.Vcpu.GetRegs().rip);
+        Assert.Equal(0, guest.Vcpu.GetVcpuEvents().smi.pending);
+        Assert.Equal(2, guest.Vcpu.GetMsrs(msrs));
+        Assert.Equal((0x3_8000ul, 0ul), (msrs[0].data, msrs[1].data));
+    }
+
+    [Fact]
+    public void SmbaseIsNotTheGuestsToReadNorTheCountToWrite()
+    {
+        // mov ecx, 34h; rdmsr; out 10h, eax; then both that fault, through the vectors of real mode: 13 is at 2000h, out 13h, al.
+        byte[] read = [0x66, 0xB9, 0x34, 0, 0, 0, 0x0F, 0x32, 0x66, 0xE7, 0x10];
+        foreach (byte[] code in (byte[][])[[.. read, 0x0F, 0x30], [.. read, 0xB1, 0x9E, 0x0F, 0x32]])
+        {
+            using Guest guest = SmmGuest.Create(code, Return);
+            guest.Write(13 * 4, [0, 0x20, 0, 0]);
+            guest.Write(0x2000, [0xE6, 0x13]);
+            guest.Vcpu.Smi();
+            VcpuExit exit = guest.Vcpu.Run();
+            Assert.Equal((0x10, 1u), (exit.Io.Port, (uint)exit.Io.Value));
+            Assert.Equal(0x13, guest.Vcpu.Run().Io.Port);
+        }
+    }
+
+    [Fact]
     public void Seed0_4_TheClientTracesTheFlagOnceForEachChange()
     {
         using Guest guest = SmmGuest.Create(Loop, Return);
@@ -133,6 +167,70 @@ public sealed class SmmRules
             Assert.Equal(KvmExit.KVM_EXIT_HLT, exit.Reason);
             Assert.Equal(round % 2 == 1, exit.InSmm);
             Assert.Equal(round % 2 == 1 ? 0x22ul : 0x11, guest.Vcpu.GetRegs().rax);
+        }
+    }
+
+    [Fact]
+    public void G10_WhatAHandlerWithoutPagingTranslatedIsNotWhatTheClientsSmmSees()
+    {
+        // mov eax, [5000h]; hlt — in long mode, where 5000h is 6000h; outside, the handler reads 5000h without paging: mov eax, [dword 5000h]; rsm.
+        const ulong Tables = 0x4000, Pages = 0x9000, Present = 7;
+        using var guest = new Guest([0x8B, 0x04, 0x25, 0, 0x50, 0, 0, 0xF4]);
+        kvm_sregs sregs = LongMode.Sregs(guest, cpl: 0);
+        guest.Write(Tables, BitConverter.GetBytes(Pages | Present));
+        for (ulong page = 0; page < 16; page++)
+        {
+            guest.Write(Pages + (page * 8), BitConverter.GetBytes(((page == 5 ? 6 : page) << 12) | Present));
+        }
+
+        guest.Vm.MapMemory(1 << 16, 0, guest.Vm.AllocateMemory(SmmGuest.Size));
+        guest.Vm.WriteMemory(0, guest.Read(0, (int)Guest.MemorySize), space: 1);
+        guest.Vm.WriteMemory(SmmGuest.Handler, [0x67, 0x66, 0xA1, 0, 0x50, 0, 0, 0x0F, 0xAA], space: 1);
+        guest.Vm.WriteMemory(0x5000, [0x55], space: 1);
+        guest.Vm.WriteMemory(0x6000, [0x66], space: 1);
+        guest.Vcpu.SetSregs(sregs);
+        guest.Vcpu.Smi();
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, guest.Vcpu.Run(1).Reason);
+        Assert.Equal(0x55ul, guest.Vcpu.GetRegs().rax);
+        Assert.Equal(KvmExit.KVM_EXIT_HLT, guest.Vcpu.Run().Reason);
+
+        var events = new kvm_vcpu_events { flags = Smm };
+        events.smi.smm = 1;
+        guest.Vcpu.SetVcpuEvents(events);
+        guest.Vcpu.SetRegs(guest.Vcpu.GetRegs() with { rip = Guest.CodeAddress });
+        Assert.Equal(KvmExit.KVM_EXIT_HLT, guest.Vcpu.Run().Reason);
+        Assert.Equal(0x66ul, guest.Vcpu.GetRegs().rax);
+    }
+
+    [Fact]
+    public void G10_G11_TogglingTheFlagReadsThePdptesOfTheOtherMemory()
+    {
+        // mov eax, [205000h]; hlt — 2 MiB pages; the tables of the two spaces have their page directories at different places.
+        const uint Pdpt = 0x2000, Large = 0x83;
+        using var guest = new Guest([0xA1, 0, 0x50, 0x20, 0, 0xF4]);
+        guest.Vm.MapMemory(1 << 16, 0, guest.Vm.AllocateMemory(SmmGuest.Size));
+        guest.Vm.WriteMemory(0, guest.Read(0, (int)Guest.MemorySize), space: 1);
+        for (int space = 0; space < 2; space++)
+        {
+            ulong directory = space == 0 ? 0x3000u : 0x4000;
+            guest.Vm.WriteMemory(Pdpt, BitConverter.GetBytes(directory | 1), space);
+            guest.Vm.WriteMemory(directory, [.. BitConverter.GetBytes((ulong)Large), .. BitConverter.GetBytes((ulong)Large)], space);
+            guest.Vm.WriteMemory(0x5000, [(byte)(0x11 + space)], space);
+        }
+
+        kvm_sregs sregs = LongMode.Sregs(guest, cpl: 0);
+        guest.Write(Pdpt, BitConverter.GetBytes(0x3001ul));
+        guest.Write(0x3000, [.. BitConverter.GetBytes((ulong)Large), .. BitConverter.GetBytes((ulong)Large)]);
+        (sregs.cr3, sregs.efer, sregs.cs.l, sregs.cs.db) = (Pdpt, 0, 0, 1);
+        guest.Vcpu.SetSregs(sregs);
+        for (byte round = 0; round < 4; round++)
+        {
+            var events = new kvm_vcpu_events { flags = Smm };
+            events.smi.smm = (byte)(round & 1);
+            guest.Vcpu.SetVcpuEvents(events);
+            guest.Vcpu.SetRegs(guest.Vcpu.GetRegs() with { rip = Guest.CodeAddress });
+            Assert.Equal(KvmExit.KVM_EXIT_HLT, guest.Vcpu.Run().Reason);
+            Assert.Equal(0x11ul + events.smi.smm, guest.Vcpu.GetRegs().rax);
         }
     }
 
