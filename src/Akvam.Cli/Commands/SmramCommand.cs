@@ -22,7 +22,7 @@ internal static class SmramCommand
         Option<string?> diff = MachineOptions.File("--diff", "Mark what is different in another image.");
         Option<string?> convert = Format("--convert", "Rewrite a 32-bit image in another format, into the file of --output");
         Option<string?> output = MachineOptions.File("--output", "Write the image to a file.");
-        var at = new Option<long?>("--at") { Description = "Where in the file SMBASE lies, in hexadecimal.", HelpName = "OFFSET", CustomParser = ParseOffset };
+        var at = new Option<long?>("--at") { Description = "Where in a dump, and that of --diff, SMBASE lies, in hexadecimal.", HelpName = "OFFSET", CustomParser = ParseOffset };
         var command = new Command("smram", "Print the processor state that an SMI saved in SMRAM, field by field.") { file, live, cpu, format, diff, convert, output, at };
         command.Validators.Add(result =>
         {
@@ -41,7 +41,8 @@ internal static class SmramCommand
             SmramFormat? wanted = SmramNames.Parse(parsed.GetValue(format) ?? "");
             string name = parsed.GetValue(file) ?? parsed.GetValue(live)!;
             SmramImage image = parsed.GetValue(live) is { } socket ? Fetch(socket, parsed.GetValue(cpu), wanted) : SmramFile.Read(name, wanted, parsed.GetValue(at));
-            return Show(image, name, parsed.GetValue(diff), parsed.GetValue(convert), parsed.GetValue(output));
+            SmramImage? other = parsed.GetValue(diff) is { } with ? Other(with, parsed.GetValue(at), image, name) : null;
+            return Show(image, other, parsed.GetValue(convert), parsed.GetValue(output));
         });
         return command;
     }
@@ -59,24 +60,32 @@ internal static class SmramCommand
         return new SmramImage(bytes, format ?? SmramDetector.Detect(bytes));
     }
 
-    private static int Show(SmramImage image, string name, string? diff, string? convert, string? output)
+    /// <summary>The image to compare with, in the format of the first.</summary>
+    private static SmramImage Other(string file, long? at, SmramImage image, string name)
     {
-        SmramImage? other = diff is null ? null : SmramFile.Read(diff);
-        if (other is not null && other.Format != image.Format)
+        // What --output wrote is an image alone.
+        bool alone = File.Exists(file) && new FileInfo(file).Length == SmramImage.Size;
+        SmramImage other = SmramFile.Read(file, at: alone ? null : at);
+        if (other.Format == image.Format)
         {
-            if (other.Format == SmramFormat.Amd64 || image.Format == SmramFormat.Amd64)
-            {
-                throw new SmramException($"{diff}: is in format {SmramNames.Of(other.Format)}, {name} in {SmramNames.Of(image.Format)}; they cannot be compared");
-            }
-
-            other = SmramConverter.Convert(other, image.Format, out _);
+            return other;
         }
 
+        if (other.Format == SmramFormat.Amd64 || image.Format == SmramFormat.Amd64)
+        {
+            throw new SmramException($"{file}: is in format {SmramNames.Of(other.Format)}, {name} in {SmramNames.Of(image.Format)}; they cannot be compared");
+        }
+
+        return SmramConverter.Convert(other, image.Format, out _);
+    }
+
+    private static int Show(SmramImage image, SmramImage? other, string? convert, string? output)
+    {
         IReadOnlyList<string> lost = [];
         SmramImage result = convert is null ? image : SmramConverter.Convert(image, SmramNames.Parse(convert)!.Value, out lost);
         if (output is not null)
         {
-            File.WriteAllBytes(output, result.Bytes);
+            Write(output, result.Bytes);
         }
 
         SmramTable.Write(result, other is null ? null : SmramConverter.Convert(other, result.Format, out _), Console.Out, !Console.IsOutputRedirected);
@@ -86,6 +95,18 @@ internal static class SmramCommand
         }
 
         return ExitCode.Success;
+    }
+
+    private static void Write(string path, ReadOnlySpan<byte> image)
+    {
+        try
+        {
+            File.WriteAllBytes(path, image);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new SmramException($"{path}: cannot be written: {e.Message}", e);
+        }
     }
 
     private static Option<string?> Format(string name, string description)

@@ -35,6 +35,11 @@ public static class SmramFile
             byte[] bytes = new byte[SmramImage.Size];
             file.Position = start;
             file.ReadExactly(bytes);
+            if (format is null && bytes.AsSpan().IndexOfAnyExcept((byte)0) < 0)
+            {
+                throw new SmramException($"{path}: only zeros at {start:x}h, where the image would be; --at says where SMBASE lies in the file");
+            }
+
             return new SmramImage(bytes, format ?? SmramDetector.Detect(bytes));
         }
         catch (SmramException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))

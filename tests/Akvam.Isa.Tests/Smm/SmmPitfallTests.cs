@@ -202,6 +202,16 @@ public sealed unsafe class SmmPitfallTests
     }
 
     [Fact]
+    public void A_STARTUP_in_SMM_is_dropped()
+    {
+        using var m = new SmmMachine();
+        m.EnterSmm();
+        (m.S->Activity, m.S->SipiPending, m.S->SipiVector) = (Activity.InitReceived, 1, 0x12);
+        m.Run(0);
+        Assert.Equal((Activity.InitReceived, 0, 0x8000ul), (m.S->Activity, m.S->SipiPending, m.S->Rip));
+    }
+
+    [Fact]
     public void D5_as_KVM_an_INIT_comes_first_and_the_SMI_is_lost()
     {
         using var m = new SmmMachine();

@@ -106,6 +106,27 @@ public sealed class SmiInL2
     }
 
     [Fact]
+    public void InSmmThereIsNoVmrunAndNoNestedStateToRestore()
+    {
+        using var h = new Hypervisor(L2);
+        Prepare(h, [0x0F, 0xAA]);
+        Assert.Equal(KvmExit.KVM_EXIT_IO, h.Vcpu.Run().Reason);
+        byte[] state = h.Vcpu.GetNestedState();
+        using var other = new Hypervisor(L2);
+        Prepare(other, [0x0F, 0xAA]);
+        other.Guest.Vm.WriteMemory(0, other.Guest.Read(0, (int)Guest.MemorySize), space: 1);
+        kvm_vcpu_events events = other.Vcpu.GetVcpuEvents();
+        events.smi.smm = 1;
+        other.Vcpu.SetVcpuEvents(events);
+        Assert.Equal(Errno.EINVAL, Assert.Throws<KvmException>(() => other.Vcpu.SetNestedState(state)).Errno);
+
+        // #UD without an IDT.
+        Assert.Equal(KvmExit.KVM_EXIT_SHUTDOWN, other.Vcpu.Run().Reason);
+        Assert.Equal(Guest.CodeAddress, other.Vcpu.GetRegs().rip);
+        Assert.False(other.InGuest);
+    }
+
+    [Fact]
     public void G22_L1IsKeptInItsHostSaveAreaAndNoOtherByteThereChanges()
     {
         using var h = new Hypervisor(L2);

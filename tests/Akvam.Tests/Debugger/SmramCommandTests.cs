@@ -27,7 +27,11 @@ public sealed class SmramCommandTests : IDisposable
         SmramSamples.Qemu().CopyTo(whole, SmramImage.Start);
         Assert.Equal((0, output, ""), Start("smram", Save("whole", whole)));
         Assert.Equal((0, output, ""), Start("smram", Save("half", whole[0x8000..])));
-        Assert.Equal((0, output, ""), Start("smram", Save("moved", [.. new byte[0x3_0000], .. whole]), "--at", "30000"));
+        string moved = Save("moved", [.. new byte[0x3_0000], .. whole]);
+        Assert.Equal((0, output, ""), Start("smram", moved, "--at", "30000"));
+        Assert.Contains("no differences", Start("smram", moved, "--at", "30000", "--diff", moved).Output, StringComparison.Ordinal);
+        Assert.Contains("no differences", Start("smram", moved, "--at", "30000", "--diff", image).Output, StringComparison.Ordinal);
+        Assert.Equal((1, "", $"akvam: {moved}: only zeros at fe00h, where the image would be; --at says where SMBASE lies in the file\n"), Start("smram", moved));
     }
 
     [Fact]
