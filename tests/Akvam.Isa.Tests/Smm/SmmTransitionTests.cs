@@ -212,6 +212,7 @@ public sealed unsafe class SmmTransitionTests
         ControlRegisters.SetDr(m.S, 0, 0x3_8000);
         Assert.True(ControlRegisters.TrySetDr7(m.S, 0x402));
         m.EnterSmm();
+        Assert.Equal(0, m.S->CodeBreakpoints);
         Assert.Equal(RunResult.Limit, m.Run(1));
         Assert.Equal(SmmMachine.Rip, m.S->Rip);
         Assert.Equal(0x402ul, m.S->Dr7);
@@ -465,6 +466,12 @@ public sealed unsafe class SmmTransitionTests
         Assert.Equal(RunResult.Waiting, m.Run(1));
         Assert.Equal(0, m.S->InSmm);
         Assert.Equal(1, m.S->SmiPending);
+
+        // An INIT forgets it.
+        m.S->InitPending = 1;
+        m.Run(0);
+        Assert.Equal(0, m.S->SmiPending);
+        Assert.Equal(0xFFF0ul, m.S->Rip);
     }
 
     [Fact]
