@@ -23,10 +23,10 @@ public sealed unsafe partial class Processor : IDisposable
         Group = group;
         Bus = bus;
         Id = id;
-        nuint size = CpuState.DtlbOffset + (Mem.DtlbEntries * (nuint)sizeof(TlbEntry)) + (TlbHint.Count * (nuint)sizeof(TlbHint));
+        nuint size = JumpTable.End;
         State = (CpuState*)NativeMemory.AlignedAlloc(size, 4096);
         NativeMemory.Clear(State, size);
-        TlbHint.Initialize(State);
+        TlbWindow.Initialize(State);
         _self[0] = this;
         _root = GCHandle.Alloc(_self);
         State->Owner = (nint)Unsafe.AsPointer(ref _self[0]);
@@ -81,6 +81,7 @@ public sealed unsafe partial class Processor : IDisposable
             TlbControl.ForgetEntry(e + i);
         }
 
+        TlbWindow.ForgetAll(State);
         MmioTlb.ForgetAll(State);
         TableSlot = null;
         Contexts.ForgetAll();

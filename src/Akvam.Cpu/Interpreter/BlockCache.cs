@@ -170,6 +170,57 @@ public sealed unsafe class BlockCache : IDisposable
         return Remember(s, made, linear);
     }
 
+    /// <summary>
+    /// A block that is about to be translated, from now on with the code behind its conditional jumps if that was executed <paramref name="heat"/> times as a block of its
+    /// own; with 0 whatever it is. The jumps that are taken then leave in the middle.
+    /// </summary>
+    internal Block* Extend(CpuState* s, Block* b, int heat)
+    {
+        Insn* last = Block.First(b) + b->Count - 1;
+        if (!Iced.Intel.InstructionInfoExtensions.IsJccShortOrNear((Iced.Intel.Code)last->Code) || last->Imm == 0 || !IsHot(b->Host + b->Bytes, b->Mode, heat) || _used + BlockDecoder.MaxBlockBytes > ArenaBytes)
+        {
+            return b;
+        }
+
+        ulong linear = s->Rip;
+        var page = new FetchEntry { Host = (byte*)((ulong)b->Host & ~4095ul), Version = b->Version };
+        Block* made = _decoder.Decode(s, linear, page, ulong.MaxValue, (Block*)(_arena + _used), heat);
+        CodeMap.NoteCode(made->Version, made->Host, made->Bytes);
+        if (made->Count <= b->Count || !Same(made->Host, Block.Code(made), made->Bytes) || !Same(Block.Code(made), Block.Code(b), b->Bytes))
+        {
+            return b;
+        }
+
+        _used += Size(made);
+        made->Heat = b->Heat;
+
+        // Nobody has it but the tables: it has no host code yet.
+        Block** bucket = Bucket(b->Host, b->Mode);
+        Unlink(bucket, b);
+        made->NextInBucket = *bucket;
+        *bucket = made;
+        return Remember(s, made, linear);
+    }
+
+    /// <summary>There is a block at a host address that was executed often enough; with 0 it need not be there.</summary>
+    internal bool IsHot(byte* host, ModeKey mode, int heat)
+    {
+        if (heat == 0)
+        {
+            return true;
+        }
+
+        for (Block* b = *Bucket(host, mode); b != null; b = b->NextInBucket)
+        {
+            if (b->Host == host && b->Mode == mode)
+            {
+                return b->Heat >= heat;
+            }
+        }
+
+        return false;
+    }
+
     private bool _fetchFailed;
 
     /// <summary>
@@ -271,6 +322,7 @@ public sealed unsafe class BlockCache : IDisposable
     private static void Track(Processor p, uint* version)
     {
         CodeMap code = p.Group.Memory.Code;
+        Translator.TlbWindow.ForgetAll(p.State);
         TlbEntry* e = Mem.Entry(p.State, 0);
         for (int n = 0; n < Mem.DtlbEntries; n++, e++)
         {

@@ -25,8 +25,11 @@ internal sealed unsafe class BlockDecoder
         _decoders = [Decoder.Create(16, _reader), Decoder.Create(32, _reader), Decoder.Create(64, _reader)];
     }
 
-    /// <summary>Decodes the block at <paramref name="linear"/> into <paramref name="to"/>; null: not even its first instruction can be fetched, the fault is set.</summary>
-    internal Block* Decode(CpuState* s, ulong linear, in BlockCache.FetchEntry page, ulong csLimit, Block* to)
+    /// <summary>
+    /// Decodes the block at <paramref name="linear"/> into <paramref name="to"/>; null: not even its first instruction can be fetched, the fault is set. It goes on behind
+    /// a conditional jump when what is there is executed often enough (<paramref name="heat"/>; -1: it never does).
+    /// </summary>
+    internal Block* Decode(CpuState* s, ulong linear, in BlockCache.FetchEntry page, ulong csLimit, Block* to, int heat = -1)
     {
         int inPage = (int)(4096 - (linear & 4095));
         ulong toLimit = csLimit - s->Rip;
@@ -62,6 +65,10 @@ internal sealed unsafe class BlockDecoder
             Insn* i = insns + count++;
             ends = Fill(s, i, instruction, (byte)offset, _reader.Position - offset >= MaxLength);
             offset += length;
+            if (ends && heat >= 0 && instruction.IsJccShortOrNear && i->Imm != 0 && _processor.Blocks.IsHot(to->Host + offset, to->Mode, heat))
+            {
+                ends = false;
+            }
         }
 
         Finish(to, count, offset, bytes);

@@ -1,3 +1,5 @@
+using Akvam.Cpu.Translator;
+
 namespace Akvam.Cpu.Memory;
 
 /// <summary>Which TLB context number belongs to which address space (SMM or not, PCID), and where large pages may hide.</summary>
@@ -63,6 +65,7 @@ public sealed unsafe class ContextTable
             TlbControl.ForgetEntry(e + i);
         }
 
+        TlbWindow.ForgetAll(_processor.State);
         MmioTlb.ForgetAll(_processor.State);
         _processor.Blocks.ForgetLookups();
     }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Akvam.Cpu.State;
+using Akvam.Cpu.Translator;
 
 namespace Akvam.Cpu.Memory;
 
@@ -39,6 +40,7 @@ public static unsafe class TlbControl
 
         // The slot depends on the linear address only, so this covers every context.
         ForgetEntry(Mem.Entry(s, linear));
+        TlbWindow.ForgetPage(s, linear);
         MmioTlb.Forget(s, linear);
         p.Blocks.ForgetPage(linear);
     }
@@ -66,6 +68,7 @@ public static unsafe class TlbControl
         s->DataTag = context | (s->AlignmentCheck != 0 || s->DataBreakpoints != 0 ? TlbTag.Slow : who);
         s->SystemTag = context | TlbTag.Supervisor;
         s->CodeTag = context | (s->Cpl == 3 ? TlbTag.User : TlbTag.Supervisor);
+        TlbWindow.Adopt(s);
     }
 
     internal static void ForgetEntry(TlbEntry* e)

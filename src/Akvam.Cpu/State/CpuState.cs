@@ -125,11 +125,11 @@ public unsafe struct CpuState
     /// <summary>What a page of host code must have been checked under to be run: tag, mode and epoch (see <see cref="Translator.CodePage"/>).</summary>
     public ulong Stamp;
 
-    /// <summary>Host code by address, for indirect branches.</summary>
-    public Translator.JumpEntry* JumpTable;
-
     /// <summary>Where host code's stack begins and how deep predicted returns may go.</summary>
     public ulong StackBase, StackLimit;
+
+    /// <summary>Not zero: a linear page may be mapped elsewhere, so no RET may go where the last CALL came from without a look.</summary>
+    public uint ForgetReturns;
 
     /// <summary>The edge of a block over which host code came back, because it leads nowhere yet; or null.</summary>
     public Translator.Edge* LinkFrom;
@@ -140,10 +140,10 @@ public unsafe struct CpuState
     /// <summary>A host register that a routine has to put aside.</summary>
     public ulong Saved;
 
-    /// <summary>What host code found in the TLB for groups of accesses.</summary>
-    public fixed ulong Addend[Addends];
-
-    public const int Addends = 8;
+    /// <summary>The tag of data accesses under which the windows of kernel and of user code were filled, and how many were since (see <see cref="Translator.TlbWindow"/>).</summary>
+    public fixed ulong WindowTag[2];
+    public fixed ulong WindowFills[2];
+    public ulong WindowFillsBeforeAc;
 
     // ---- events ----
 
@@ -227,8 +227,8 @@ public unsafe struct CpuState
     /// <summary>Not zero: host code came to a block that the interpreter has to execute.</summary>
     public uint LeaveToInterpreter;
 
-    /// <summary>A place in host code that is to be changed so that it searches the TLB without a hint, and where it does so; 0: none.</summary>
-    public nint HintlessSite, HintlessSearch;
+    /// <summary>A place in host code that is to be changed so that it searches the TLB without a window, and where it does so; 0: none.</summary>
+    public nint WindowlessSite, WindowlessSearch;
 
     /// <summary>Where a reference to the <see cref="Processor"/> lies that this state belongs to.</summary>
     public nint Owner;

@@ -11,9 +11,46 @@ internal sealed unsafe partial class BlockTranslator
 
     private (int Jump, int Resume) _deep;
 
-    private static HostMemory Stack(int disp) => new(Address, HostRegister.GuestRsp, 0, disp);
+    /// <summary>How far the guest's stack pointer is from what its host register has: pushes and pops that cannot leave the block move it together.</summary>
+    private int _moved;
 
-    private void MoveStackPointer(int bytes) => _e.Lea(HostRegister.GuestRsp, new HostMemory(HostRegister.GuestRsp, bytes));
+    private HostMemory Stack(int disp) => new(Address, HostRegister.GuestRsp, 0, _moved + disp);
+
+    private void MoveStackPointer(int bytes = 0)
+    {
+        if (_moved + bytes != 0)
+        {
+            _e.Lea(HostRegister.GuestRsp, new HostMemory(HostRegister.GuestRsp, _moved + bytes));
+        }
+
+        _moved = 0;
+    }
+
+    /// <summary>An instruction that does without the stack pointer, or knows where it is, and cannot leave the block meanwhile.</summary>
+    private bool KeepsStackPointer(int n)
+    {
+        switch (_forms[n])
+        {
+            case Coverage.Form.Nothing:
+                return true;
+            case Coverage.Form.Call or Coverage.Form.Return:
+                return IsFound(n);
+            case Coverage.Form.Push or Coverage.Form.Pop:
+                return IsFound(n) && (_guest[n].Op0Kind != OpKind.Register || Guest(_guest[n], 0) != Gpr.Rsp);
+            case Coverage.Form.Plain when !Accesses(n):
+                foreach (UsedRegister used in _info.GetInfo(_guest[n]).GetUsedRegisters())
+                {
+                    if (used.Register.GetFullRegister() == Iced.Intel.Register.RSP)
+                    {
+                        return false;
+                    }
+                }
+
+                return true;
+            default:
+                return false;
+        }
+    }
 
     private void EmitPush(int n)
     {
@@ -29,6 +66,12 @@ internal sealed unsafe partial class BlockTranslator
             _e.U32((int)Insn(n)->Imm);
         }
 
+        if (IsFound(n))
+        {
+            _moved -= 8;
+            return;
+        }
+
         MoveStackPointer(-8);
         ResumeHere(n);
     }
@@ -39,6 +82,13 @@ internal sealed unsafe partial class BlockTranslator
         BeforeAccess(n);
         LookUp(n, GuestAddress.At(Gpr.Rsp, 0), 8, write: false);
         _e.Load(host < 0 ? Scratch : host, Stack(0));
+        if (IsFound(n) && guest != Gpr.Rsp)
+        {
+            _moved += 8;
+            StoreGuest(guest, Scratch);
+            return;
+        }
+
         if (guest != Gpr.Rsp)
         {
             MoveStackPointer(8);
@@ -64,7 +114,7 @@ internal sealed unsafe partial class BlockTranslator
         if (_forms[n] == Coverage.Form.JumpIf)
         {
             NeedHostFlags(_guest[n].RflagsRead & FlagUse.All);
-            int condition = new GuestBytes(new ReadOnlySpan<byte>(Block.Code(_block) + i->Offset, i->Length)).Opcode & 15;
+            int condition = Condition(n);
             if (!TryLoop(condition))
             {
                 SaveFlags();
@@ -94,13 +144,7 @@ internal sealed unsafe partial class BlockTranslator
                 _e.JumpTo(_routines.LeaveTo);
                 break;
             case Coverage.Form.CallIndirect:
-                LoadTarget(n);
-                CheckCanonical(n);
-                _e.Store(HostMemory.State(StateOffset.JumpTarget), Scratch);
-                PushReturnAddress(n, next);
-                _e.Load(Scratch, HostMemory.State(StateOffset.JumpTarget));
-                _e.CallTo(_routines.Dispatch);
-                ContinueAt(next);
+                EmitCallIndirect(n, next);
                 break;
             case Coverage.Form.SystemCall:
                 EmitSystemCall(n, next);
@@ -114,6 +158,40 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
+    /// <summary>
+    /// What is in the table is canonical. The host decides late whether it foresaw the right target: what is called stays in the address register, if the return address
+    /// needs no other.
+    /// </summary>
+    private void EmitCallIndirect(int n, ulong next)
+    {
+        bool kept = IsImmediate(next) && _groupOf[n] < 0;
+        LoadTarget(n);
+        int unknown = HostRoutines.EmitSearch(_e);
+        _e.Load(Address, HostRoutines.FoundCode);
+        int found = _e.Position;
+        if (kept)
+        {
+            LookUpKeeping(n, GuestAddress.At(Gpr.Rsp, -8), 8, write: true);
+            StoreReturnAddress(Scratch, next);
+            _e.CallRegister(Address);
+        }
+        else
+        {
+            _e.Store(HostMemory.State(StateOffset.JumpTarget), Address);
+            PushReturnAddress(n, next);
+            _e.CallIndirect(HostMemory.State(StateOffset.JumpTarget));
+        }
+
+        ContinueAt(next);
+        _e.Patch(unknown);
+        CheckCanonical(n);
+        _e.Store(HostMemory.State(StateOffset.Saved), Scratch);
+        _e.MoveImmediate(Address, (ulong)_routines.LeaveToSaved);
+        _e.JumpBack(found);
+    }
+
+    private static bool IsImmediate(ulong value) => (long)value == (int)value;
+
     /// <summary>Where the last CALL expects it, by the host's own return; elsewhere as any indirect jump.</summary>
     private void EmitReturn(int n, int bytes)
     {
@@ -121,9 +199,11 @@ internal sealed unsafe partial class BlockTranslator
         _e.Load(Scratch, Stack(0));
         _e.Op(0x3B, Scratch, new HostMemory(HostRegister.Rsp, 8));
         int elsewhere = _e.JumpIf(HostCondition.NotEqual);
+        int moved = _moved;
         MoveStackPointer(bytes);
         _e.Return();
         _e.Patch(elsewhere);
+        MoveStackPointer(moved);
         CheckCanonical(n);
         MoveStackPointer(bytes);
         _e.JumpTo(_routines.Dispatch);
@@ -156,25 +236,33 @@ internal sealed unsafe partial class BlockTranslator
     private void PushReturnAddress(int n, ulong next)
     {
         LookUp(n, GuestAddress.At(Gpr.Rsp, -8), 8, write: true);
-        _e.MoveImmediate(Scratch, next);
-        _e.Store(Stack(-8), Scratch);
+        StoreReturnAddress(Address, next);
+    }
+
+    /// <summary>By the addend of the guest's stack in a register. Changes the scratch register, if the return address is no immediate.</summary>
+    private void StoreReturnAddress(int addend, ulong next)
+    {
+        HostMemory top = Stack(-8) with { Base = addend };
+        _e.Store64(top, next, Scratch);
         MoveStackPointer(-8);
         _e.Op(0x3B, HostRegister.Rsp, HostMemory.State(StateOffset.StackLimit));
         int deep = _e.JumpIf(HostCondition.Below);
         _deep = (deep, _e.Position);
-        _e.Push(Scratch);
+        if (IsImmediate(next))
+        {
+            _e.PushImmediate((int)next);
+        }
+        else
+        {
+            _e.Push(Scratch);
+        }
     }
 
-    /// <summary>Behind a host CALL: execution comes here by RET. Others may have run for long, so the page is checked again.</summary>
+    /// <summary>Behind a host CALL: execution comes here by RET. The page is still what it was: whatever changes that makes host code forget the returns it expects.</summary>
     private void ContinueAt(ulong next)
     {
         _e.Pop(Scratch);
-        CheckPage(out int one, out int two);
         JumpToEdge(next);
-        _e.Patch(one);
-        _e.Patch(two);
-        StoreRip(next);
-        _e.JumpTo(_routines.Leave);
 
         // Too many returns are expected: the oldest will not be missed, but only all can go.
         _e.Patch(_deep.Jump);

@@ -54,6 +54,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         _encoder.Encode(host, 0);
+        _e.ChangeAddress();
         if ((_needs[n] & Needs.Pointers) != 0)
         {
             RememberX87(n);

@@ -11,7 +11,7 @@ namespace Akvam.Cpu.Translator;
 internal sealed unsafe partial class BlockTranslator
 {
     private readonly RflagsBits[] _liveAfter = new RflagsBits[BlockCache.MaxInstructions];
-    private readonly bool[] _leftWith = new bool[BlockCache.MaxInstructions];
+    private readonly bool[] _leftWith = new bool[BlockCache.MaxInstructions], _jumpsWith = new bool[BlockCache.MaxInstructions];
     private RflagsBits _inHost;
     private bool _inState;
 
@@ -23,19 +23,20 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// Backwards over the block. After it, and before whatever may leave it, all flags are live. <see cref="_leftWith"/>: the block may be left before another
-    /// instruction writes flags.
+    /// instruction writes flags; <see cref="_jumpsWith"/>: a jump may leave it.
     /// </summary>
     private void FindLiveFlags()
     {
         RflagsBits live = FlagUse.All;
-        bool left = true;
+        bool left = true, jumps = false;
         for (int n = _block->Count - 1; n >= 0; n--)
         {
             _liveAfter[n] = live;
             _leftWith[n] = left;
+            _jumpsWith[n] = jumps;
             Coverage.Form form = _forms[n];
             bool plain = form is Coverage.Form.Plain or Coverage.Form.Encoded;
-            _uses[n] = plain ? FlagUse.Of(_guest[n]) : default;
+            _uses[n] = plain ? FlagUse.Of(_guest[n]) : form == Coverage.Form.JumpIf ? new FlagUse(_guest[n].RflagsRead & FlagUse.All, 0) : default;
             if (form == Coverage.Form.Nothing)
             {
                 continue;
@@ -45,11 +46,13 @@ internal sealed unsafe partial class BlockTranslator
             {
                 live = (live & ~_uses[n].Writes) | _uses[n].Reads;
                 left &= _uses[n].Writes == 0;
+                jumps &= _uses[n].Writes == 0;
             }
-            else if (form != Coverage.Form.JumpIf)
+            else
             {
                 live = FlagUse.All;
-                left = true;
+                jumps |= form == Coverage.Form.JumpIf;
+                left |= form != Coverage.Form.JumpIf;
             }
         }
     }
@@ -92,10 +95,24 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
+        SaveImage(_clear);
         if (_clear != 0)
         {
-            ClearHostFlags(store: true);
-            SetRecipe(Recipe.Image);
+            _inHost |= _clear;
+            _clear = 0;
+        }
+
+        _recipe = Recipe.Image;
+        _inState = true;
+    }
+
+    /// <summary>From the host's RFLAGS to the state, but for flags that are clear.</summary>
+    private void SaveImage(RflagsBits clear)
+    {
+        _e.Store32(HostMemory.State(StateOffset.FlagRecipe), (int)Recipe.Image);
+        if (clear != 0)
+        {
+            Recipes.Clear(_e, clear, store: true);
             return;
         }
 
@@ -105,7 +122,6 @@ internal sealed unsafe partial class BlockTranslator
         _e.U8(0x66);
         _e.Op(0x89, HostRegister.Rax, HostMemory.State(StateOffset.HostFlags), wide: false);
         _e.Move(HostRegister.Rax, Scratch);
-        SetRecipe(Recipe.Image);
     }
 
     private void SetRecipe(Recipe recipe)
@@ -126,7 +142,7 @@ internal sealed unsafe partial class BlockTranslator
         if (!_inState)
         {
             Debug.Assert((flags & ~(_inHost | _clear)) == 0, "flags are needed that are nowhere");
-            ClearHostFlags(store: false);
+            ClearHostFlags();
             return;
         }
 
@@ -145,9 +161,9 @@ internal sealed unsafe partial class BlockTranslator
         _clear = 0;
     }
 
-    private void ClearHostFlags(bool store)
+    private void ClearHostFlags()
     {
-        Recipes.Clear(_e, _clear, store);
+        Recipes.Clear(_e, _clear, store: false);
         _inHost |= _clear;
         _clear = 0;
     }

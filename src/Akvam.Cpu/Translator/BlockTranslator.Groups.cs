@@ -1,4 +1,3 @@
-using Akvam.Cpu.State;
 using Iced.Intel;
 
 namespace Akvam.Cpu.Translator;
@@ -18,18 +17,21 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>What a probe is asked: how many bytes, whether the first access is a write, and whether one of them is.</summary>
     public const int ProbeSpan = 0xFFFF, ProbeWrites = 1 << 16, ProbeWillWrite = 1 << 17;
 
+    /// <summary>Groups that are followed at a time.</summary>
+    private const int MaxOpen = 8;
+
     private readonly Group[] _groups = new Group[Interpreter.BlockCache.MaxInstructions];
     private readonly int[] _groupOf = new int[Interpreter.BlockCache.MaxInstructions];
-    private readonly int[] _open = new int[CpuState.Addends];
+    private readonly int[] _open = new int[MaxOpen];
     private readonly List<Miss> _misses = [];
     private readonly bool[] _isAligned = new bool[Interpreter.BlockCache.MaxInstructions];
     private int _groupCount, _openCount;
 
     /// <summary>Accesses through <see cref="Address"/> plus <see cref="From"/> to <see cref="To"/>, as the registers are at <see cref="First"/>; <see cref="Moved"/>: how far the base has moved since. At <see cref="AlignedAt"/> it is aligned to <see cref="Alignment"/>.</summary>
-    private record struct Group(GuestAddress Address, int Slot, int First, int Last, int From, int To, int Moved, bool Writes, int Alignment = 0, int AlignedAt = 0);
+    private record struct Group(GuestAddress Address, int Window, int First, int Last, int From, int To, int Moved, bool Writes, int Alignment = 0, int AlignedAt = 0);
 
-    /// <summary>A jump of the first instruction of a group that has to be done by other means, and where it may try again.</summary>
-    private readonly record struct Miss(int Jump, int Number, int Retry, Units Held, Deferred? Deferred);
+    /// <summary>The first instruction of a group that the TLB may not have all of, and where it may search again.</summary>
+    private readonly record struct Miss(int Number, int Retry, Units Held, Deferred? Deferred);
 
     /// <summary>The TLB was searched for the memory operand before.</summary>
     private bool IsFound(int n) => _groupOf[n] >= 0 && _groups[_groupOf[n]].First != n && !NeedsAlignment(n);
@@ -143,13 +145,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        int slot = 0;
-        while (Array.Exists(_open[.._openCount], o => _groups[o].Slot == slot))
-        {
-            slot++;
-        }
-
-        _groups[_groupCount] = new Group(address, slot, n, n, address.Disp, address.Disp + size, 0, writes);
+        _groups[_groupCount] = new Group(address, -1, n, n, address.Disp, address.Disp + size, 0, writes);
         _open[_openCount++] = _groupCount;
         Align(ref _groups[_groupCount], n, address.Disp, size);
         _groupOf[n] = _groupCount++;
@@ -271,8 +267,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The part of <see cref="LookUp"/> for an instruction of a group.</summary>
     private void LookUpGroup(int n)
     {
-        ref readonly Group g = ref _groups[_groupOf[n]];
-        HostMemory addend = HostMemory.State(StateOffset.Addend + (8 * g.Slot));
+        ref Group g = ref _groups[_groupOf[n]];
         if (NeedsAlignment(n))
         {
             // TEST
@@ -284,42 +279,40 @@ internal sealed unsafe partial class BlockTranslator
 
         if (g.First != n)
         {
-            _e.Load(Address, addend);
+            NeedAddend(g.Window);
             return;
         }
 
-        int retry = _e.Position;
-        Search(g.Address with { Disp = g.From }, g.To - g.From, g.Writes);
-        _misses.Add(new Miss(_e.JumpIf(HostCondition.NotEqual), n, retry, _held, _deferred));
-        LoadAddend();
-        _e.Store(addend, Address);
+        g.Window = TakeWindow(g.To - g.From);
+        GuestAddress from = g.Address with { Disp = g.From };
+        int start = _e.Position;
+        LoadAddress(Scratch, from, 0);
+        int jump = CompareWithWindow(g.Window);
+        _unseen.Add(new Unseen(start, jump, _e.Position, g.Window, ~_misses.Count, from, g.To - g.From, g.Writes, false));
+        _misses.Add(new Miss(n, 0, _held, _deferred));
     }
 
     /// <summary>Within a page, the TLB may be given the translation; it is asked to only for the kind of access that comes first. Otherwise the twin goes on.</summary>
-    private void EmitMisses()
+    private void EmitMiss(Miss miss)
     {
-        foreach (Miss miss in _misses)
-        {
-            ref readonly Group g = ref _groups[_groupOf[miss.Number]];
-            _e.Patch(miss.Jump);
-            TryAccess(miss.Number, out _, out _, out bool writes);
-            LoadAddress(Scratch, g.Address with { Disp = g.From }, 0);
-            LoadAddress(Address, g.Address with { Disp = g.From }, g.To - g.From - 1);
-            _e.Op(0x33, Address, Scratch);
-            _e.ShiftImmediate(ShiftRight, Address, 12);
-            int crosses = _e.JumpIf(HostCondition.NotEqual);
-            _e.Rex(false, 0, 0, Address >> 3, false);
-            _e.U8(0xB8 | (Address & 7));
-            _e.U32((g.To - g.From) | (writes ? ProbeWrites : 0) | (g.Writes ? ProbeWillWrite : 0));
-            _e.CallTo(_routines.Probe);
-            int failed = _e.JumpIf(HostCondition.Equal);
-            LoadUnits(miss.Held);
-            _e.JumpBack(miss.Retry);
-            _e.Patch(crosses);
-            _e.Patch(failed);
-            EmitLeaving(miss.Deferred, miss.Number < _loopWriter);
-            _e.AluImmediate(Add, HostRegister.Left, _block->Count - miss.Number);
-            AddEdge(_block->Rip + Insn(miss.Number)->Offset, _e.Jump(), twin: true);
-        }
+        ref readonly Group g = ref _groups[_groupOf[miss.Number]];
+        TryAccess(miss.Number, out _, out _, out bool writes);
+        LoadAddress(Scratch, g.Address with { Disp = g.From }, 0);
+        LoadAddress(Address, g.Address with { Disp = g.From }, g.To - g.From - 1);
+        _e.Op(0x33, Address, Scratch);
+        _e.ShiftImmediate(ShiftRight, Address, 12);
+        int crosses = _e.JumpIf(HostCondition.NotEqual);
+        _e.Rex(false, 0, 0, Address >> 3, false);
+        _e.U8(0xB8 | (Address & 7));
+        _e.U32((g.To - g.From) | (writes ? ProbeWrites : 0) | (g.Writes ? ProbeWillWrite : 0));
+        _e.CallTo(_routines.Probe);
+        int failed = _e.JumpIf(HostCondition.Equal);
+        LoadUnits(miss.Held);
+        _e.JumpBack(miss.Retry);
+        _e.Patch(crosses);
+        _e.Patch(failed);
+        EmitLeaving(miss.Deferred, miss.Number < _loopWriter);
+        _e.AluImmediate(Add, HostRegister.Left, _block->Count - miss.Number);
+        AddEdge(_block->Rip + Insn(miss.Number)->Offset, _e.Jump(), twin: true);
     }
 }

@@ -56,12 +56,15 @@ internal sealed unsafe partial class BlockTranslator
         _loopWriter = writer + 1;
     }
 
-    /// <summary>What the entries of <see cref="EmitEntries"/> do, for the loop itself; the others jump over it.</summary>
-    private int EmitLoopEntry()
+    /// <summary>
+    /// What the entries of <see cref="EmitEntries"/> do, for the loop itself; the others jump over it. Registers that the block needs are held when the loop comes back.
+    /// </summary>
+    private void EmitLoopEntry()
     {
+        _loopHeld = _held;
         if (_loopWriter == 0)
         {
-            return 0;
+            return;
         }
 
         int over = _e.Jump();
@@ -70,20 +73,7 @@ internal sealed unsafe partial class BlockTranslator
         _loopRequests = _e.JumpIf(HostCondition.NotEqual);
         _e.AluImmediate(Subtract, HostRegister.Left, _block->Count);
         _loopLimit = _e.JumpIf(HostCondition.Below);
-        int body = _e.Jump();
         _e.Patch(over);
-        return body;
-    }
-
-    /// <summary>Registers that the block needs are held when the loop comes back.</summary>
-    private void StartLoop(int body)
-    {
-        if (body != 0)
-        {
-            _e.Patch(body);
-        }
-
-        _loopHeld = _held;
     }
 
     /// <summary>The block's last jump, back to its start. True: it was emitted here.</summary>

@@ -6,8 +6,6 @@ namespace Akvam.Cpu.Translator;
 /// <remarks>Valid as the rest of it.</remarks>
 internal sealed unsafe partial class BlockTranslator
 {
-    private const int EntryShift = 5, IndexShift = 12 - EntryShift, FoldShift = IndexShift + Mem.DtlbBits, IndexMask = (Mem.DtlbEntries - 1) << EntryShift;
-    private const int ReadTag = 0, WriteTag = 8, Addend = 24;
     private const int Or = 1, And = 4, Compare = 7, ShiftRight = 5, Xor = 0x33;
 
     /// <summary>
@@ -22,24 +20,24 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        LookUpByHint(n, address, size, write, aligned);
+        LookUpByWindow(n, address, size, write, aligned);
     }
 
     /// <summary>Gives "equal" when the bytes are in one page, which the TLB has; the address register is then the distance of its entry.</summary>
     private void Search(in GuestAddress address, int size, bool write)
     {
         LoadAddress(Address, address, 0);
-        _e.ShiftRightInto(Scratch, Address, FoldShift);
-        _e.ShiftImmediate(ShiftRight, Address, IndexShift);
+        _e.ShiftRightInto(Scratch, Address, TlbSearch.FoldShift);
+        _e.ShiftImmediate(ShiftRight, Address, TlbSearch.IndexShift);
         _e.Op(Xor, Address, Scratch, wide: false);
         LoadAddress(Scratch, address, size - 1);
-        _e.AluImmediate(And, Address, IndexMask, wide: false);
+        _e.AluImmediate(And, Address, TlbSearch.IndexMask, wide: false);
         _e.AluImmediate(And, Scratch, ~(int)TlbTag.Mask);
         _e.Op(0x0B, Scratch, HostMemory.State(StateOffset.DataTag));
-        _e.Op(0x3B, Scratch, new HostMemory(HostRegister.State, Address, 0, CpuState.DtlbOffset + (write ? WriteTag : ReadTag)));
+        _e.Op(0x3B, Scratch, new HostMemory(HostRegister.State, Address, 0, write ? TlbSearch.WriteAt : TlbSearch.ReadAt));
     }
 
-    private void LoadAddend() => _e.Load(Address, new HostMemory(HostRegister.State, Address, 0, CpuState.DtlbOffset + Addend));
+    private void LoadAddend() => _e.Load(Address, new HostMemory(HostRegister.State, Address, 0, TlbSearch.AddendAt));
 
     /// <summary>The linear address plus <paramref name="more"/>. May change flags.</summary>
     private void LoadAddress(int to, in GuestAddress a, int more)

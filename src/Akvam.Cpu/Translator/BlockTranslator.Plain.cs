@@ -11,7 +11,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         ref readonly Instruction x = ref _guest[n];
         Insn* i = Insn(n);
-        if (_uses[n].Writes != 0 && _leftWith[n] && TryOperation(x, out Operation operation))
+        if (_uses[n].Writes != 0 && (_leftWith[n] || _jumpsWith[n]) && TryOperation(x, out Operation operation) && (_leftWith[n] || Defer(x, operation, SizeOf(x)) != null))
         {
             EmitOperation(n, operation);
             return;

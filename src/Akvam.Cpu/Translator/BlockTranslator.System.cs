@@ -51,7 +51,7 @@ internal sealed unsafe partial class BlockTranslator
         StoreLevel(cpl: 0, TlbTag.Supervisor);
         _e.Load(Scratch, HostMemory.State(SystemOffset.Lstar));
         _e.MoveImmediate(HostRegister.Rcx, next);
-        _e.JumpTo(_routines.Dispatch);
+        _e.JumpTo(_routines.DispatchElsewhere);
     }
 
     /// <summary>SYSRET with a 64-bit operand size; only in kernel code.</summary>
@@ -62,7 +62,7 @@ internal sealed unsafe partial class BlockTranslator
         _e.Op(0xF7, 0, Scratch, wide: false);
         _e.U32((int)Rare);
         Slow(_e.JumpIf(HostCondition.NotEqual), n);
-        TestFlags(Rflags.VIF | Rflags.VIP);
+        TestFlags(Rflags.VIF | Rflags.VIP | Rflags.AC);
         Slow(_e.JumpIf(HostCondition.NotEqual), n);
 
         // Interrupts that are let in may be waiting.
@@ -93,7 +93,7 @@ internal sealed unsafe partial class BlockTranslator
         _e.AluImmediate(Or, Scratch, (int)((_block->Mode & ~ModeKey.Cpl0) | ModeKey.Cpl3), wide: false);
         StoreLevel(cpl: 3, TlbTag.User);
         _e.Move(Scratch, HostRegister.Rcx);
-        _e.JumpTo(_routines.Dispatch);
+        _e.JumpTo(_routines.DispatchElsewhere);
     }
 
     /// <summary>An instruction with the guest's R11, wherever it is, as its second operand.</summary>

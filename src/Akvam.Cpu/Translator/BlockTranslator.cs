@@ -44,7 +44,9 @@ internal sealed unsafe partial class BlockTranslator
     {
         _block = b;
         _slow.Clear();
-        StartHints();
+        StartWindows();
+        _exits.Clear();
+        _moved = 0;
         _edges.Clear();
         _e.Start(origin);
         Decode();
@@ -52,10 +54,9 @@ internal sealed unsafe partial class BlockTranslator
         FindLiveFlags();
         FindLoop();
         EmitEntries(out int[] stale, out int atLimit);
-        int body = EmitLoopEntry();
         ForgetAllAboutFlags();
         EnterUnits();
-        StartLoop(body);
+        EmitLoopEntry();
         bool ended = false;
         for (int n = 0; n < b->Count; n++)
         {
@@ -64,14 +65,15 @@ internal sealed unsafe partial class BlockTranslator
 
         if (!ended)
         {
+            MoveStackPointer();
             SaveFlags();
             JumpToEdge(b->Rip + b->Bytes);
         }
 
         List<int> refused = EmitLoads();
-        foreach (Hinted hinted in _hinted)
+        foreach (Unseen unseen in _unseen)
         {
-            EmitHinted(hinted);
+            EmitUnseen(unseen);
         }
 
         for (int n = 0; n < _slow.Count; n++)
@@ -79,8 +81,8 @@ internal sealed unsafe partial class BlockTranslator
             EmitSlowPath(_slow[n]);
         }
 
-        EmitMisses();
         EmitLoopExits();
+        EmitSideExits();
         EmitStubs();
         _e.Patch(atLimit);
         foreach (int jump in refused)
@@ -157,9 +159,14 @@ internal sealed unsafe partial class BlockTranslator
 
     private bool Accesses(int n) => Coverage.HasMemory(_guest[n]) && _guest[n].Mnemonic != Mnemonic.Lea;
 
-    /// <summary>Emits one instruction; true when it is a branch, which ends the block.</summary>
+    /// <summary>Emits one instruction; true when it is a branch that ends the block.</summary>
     private bool Emit(int n)
     {
+        if (!KeepsStackPointer(n))
+        {
+            MoveStackPointer();
+        }
+
         KeepDeferred(n);
         switch (_forms[n])
         {
@@ -196,6 +203,9 @@ internal sealed unsafe partial class BlockTranslator
                 _recipe = Recipe.Image;
                 _held = Units.None;
                 return false;
+            case Coverage.Form.JumpIf when n != _block->Count - 1:
+                EmitSideExit(n);
+                return false;
             default:
                 EmitBranch(n);
                 return true;
@@ -214,7 +224,7 @@ internal sealed unsafe partial class BlockTranslator
     // ---- slow paths ----
 
     /// <summary>Behind the block: an instruction whose fast path could not go on. Resume -1: it is the last one.</summary>
-    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, Units Restore, Deferred? Deferred, bool Early, int Second = 0, int Third = 0);
+    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, Units Restore, Deferred? Deferred, bool Early, int Second = 0, int Third = 0, int Fourth = 0, int Fifth = 0);
 
     /// <summary>From the jumps of instruction <paramref name="n"/> that have no resumption yet, come back here.</summary>
     private void ResumeHere(int n)
@@ -222,6 +232,7 @@ internal sealed unsafe partial class BlockTranslator
         for (int k = _slow.Count - 1; k >= 0 && _slow[k].Number == n; k--)
         {
             _slow[k] = _slow[k] with { Resume = _e.Position, RestoreFlags = _inHost != 0, Restore = _held };
+            _addendOf = -1;
         }
     }
 
@@ -229,15 +240,12 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitSlowPath(SlowPath path)
     {
-        _e.Patch(path.Jump);
-        if (path.Second != 0)
+        foreach (int jump in (ReadOnlySpan<int>)[path.Jump, path.Second, path.Third, path.Fourth, path.Fifth])
         {
-            _e.Patch(path.Second);
-        }
-
-        if (path.Third != 0)
-        {
-            _e.Patch(path.Third);
+            if (jump != 0)
+            {
+                _e.Patch(jump);
+            }
         }
 
         EmitLeaving(path.Deferred, path.Early);

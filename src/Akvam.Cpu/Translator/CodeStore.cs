@@ -22,13 +22,11 @@ internal sealed unsafe class CodeStore : IDisposable
     private readonly CodeChunk _code = new(CodeBytes);
     private readonly byte* _records = (byte*)NativeMemory.Alloc(RecordBytes);
     private readonly CodePage** _pages = (CodePage**)NativeMemory.AllocZeroed(1 << PageBits, (nuint)sizeof(CodePage*));
+    private readonly JumpTable _jumps;
     private int _routineBytes, _usedRecords;
-    private nint _leave;
     private uint _era;
 
-    public CodeStore() => JumpTable = (JumpEntry*)NativeMemory.AlignedAlloc((nuint)sizeof(JumpEntry) << JumpEntry.Bits, 64);
-
-    public JumpEntry* JumpTable { get; }
+    public CodeStore(CpuState* s) => _jumps = new JumpTable(s);
 
     /// <summary>Where the next code goes.</summary>
     public nint Next => _code.Next;
@@ -36,13 +34,12 @@ internal sealed unsafe class CodeStore : IDisposable
     /// <summary>The next block may not fit.</summary>
     public bool IsFull => _code.Used > CodeBytes - (2 * Emitter.MaxBytes) || _usedRecords > RecordBytes - (64 << 10);
 
-    /// <summary>Keeps the code that all blocks share. <paramref name="leave"/>: where it goes on with an address that is in no table.</summary>
-    public void AddRoutines(ReadOnlySpan<byte> code, nint leave)
+    /// <summary>Keeps the code that all blocks share.</summary>
+    public void AddRoutines(ReadOnlySpan<byte> code)
     {
         _code.Add(code);
         _routineBytes = _code.Used;
-        _leave = leave;
-        ClearJumpTable();
+        _jumps.Clear();
     }
 
     public byte* Add(ReadOnlySpan<byte> code) => (byte*)_code.Add(code);
@@ -91,11 +88,11 @@ internal sealed unsafe class CodeStore : IDisposable
         return page;
     }
 
-    /// <summary>Does what <see cref="CpuState.HintlessSite"/> asks for.</summary>
-    public void DropHint(CpuState* s)
+    /// <summary>Does what <see cref="CpuState.WindowlessSite"/> asks for.</summary>
+    public void DropWindow(CpuState* s)
     {
-        _code.PatchJump(s->HintlessSite, s->HintlessSearch);
-        s->HintlessSite = 0;
+        _code.PatchJump(s->WindowlessSite, s->WindowlessSearch);
+        s->WindowlessSite = 0;
     }
 
     public Edge* NewEdge() => (Edge*)Record(sizeof(Edge));
@@ -131,7 +128,7 @@ internal sealed unsafe class CodeStore : IDisposable
     }
 
     /// <summary>Indirect branches find the block from now on.</summary>
-    public void Remember(Block* b) => JumpTable[JumpEntry.Index(b->Rip)] = new JumpEntry { Target = b->Rip, Code = (nint)b->HostCode };
+    public void Remember(Block* b) => _jumps.Set(b->Rip, (nint)b->HostCode);
 
     /// <summary>Makes an edge lead to a block: within a page straight in, otherwise through the checks.</summary>
     public void Link(Edge* edge, Block* b)
@@ -151,12 +148,7 @@ internal sealed unsafe class CodeStore : IDisposable
         }
 
         b->Incoming = null;
-        JumpEntry* entry = JumpTable + JumpEntry.Index(b->Rip);
-        if (entry->Code == (nint)b->HostCode)
-        {
-            *entry = new JumpEntry { Target = JumpEntry.Nowhere, Code = _leave };
-        }
-
+        _jumps.Remove(b->Rip, (nint)b->HostCode);
         for (Block** p = &b->Page->Blocks; *p != null; p = &(*p)->NextInPage)
         {
             if (*p == b)
@@ -199,7 +191,7 @@ internal sealed unsafe class CodeStore : IDisposable
         _code.Truncate(_routineBytes);
         _usedRecords = 0;
         new Span<nint>(_pages, 1 << PageBits).Clear();
-        ClearJumpTable();
+        _jumps.Clear();
     }
 
     public void Dispose()
@@ -207,7 +199,6 @@ internal sealed unsafe class CodeStore : IDisposable
         _code.Dispose();
         NativeMemory.Free(_records);
         NativeMemory.Free(_pages);
-        NativeMemory.AlignedFree(JumpTable);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -219,6 +210,4 @@ internal sealed unsafe class CodeStore : IDisposable
         _usedRecords += (size + 15) & ~15;
         return record;
     }
-
-    private void ClearJumpTable() => new Span<JumpEntry>(JumpTable, 1 << JumpEntry.Bits).Fill(new JumpEntry { Target = JumpEntry.Nowhere, Code = _leave });
 }

@@ -21,6 +21,12 @@ internal sealed class Emitter
 
     public ReadOnlySpan<byte> Bytes => _buffer.AsSpan(0, Position);
 
+    /// <summary>How many instructions so far may have changed the address register, but for those that go round <see cref="Op(int, int, int, bool, bool)"/> and its like.</summary>
+    public int AddressChanges { get; private set; }
+
+    /// <summary>An instruction that was written otherwise may have changed the address register.</summary>
+    public void ChangeAddress() => AddressChanges++;
+
     public void Start(nint origin)
     {
         Origin = origin;
@@ -50,14 +56,19 @@ internal sealed class Emitter
     /// <summary>An instruction with two register numbers (or an opcode extension in <paramref name="reg"/>).</summary>
     public void Op(int opcode, int reg, int rm, bool wide = true, bool rex = false)
     {
+        Note(reg);
+        Note(rm);
         Rex(wide, reg >> 3, 0, rm >> 3, rex);
         Opcode(opcode);
         U8(0xC0 | ((reg & 7) << 3) | (rm & 7));
     }
 
+    private void Note(int register) => AddressChanges += register == HostRegister.Address ? 1 : 0;
+
     /// <summary>An instruction with a memory operand.</summary>
     public void Op(int opcode, int reg, in HostMemory m, bool wide = true, bool rex = false)
     {
+        Note(reg);
         Rex(wide, reg >> 3, m.Index < 0 ? 0 : m.Index >> 3, m.Base < 0 ? 0 : m.Base >> 3, rex);
         Opcode(opcode);
         int r = (reg & 7) << 3;
@@ -181,6 +192,7 @@ internal sealed class Emitter
             return;
         }
 
+        Note(to);
         Rex(true, 0, 0, to >> 3, false);
         U8(0xB8 | (to & 7));
         U64(value);
@@ -226,8 +238,16 @@ internal sealed class Emitter
         U8(0x50 | (register & 7));
     }
 
+    /// <summary>Pushes 64 bits.</summary>
+    public void PushImmediate(int value)
+    {
+        U8(0x68);
+        U32(value);
+    }
+
     public void Pop(int register)
     {
+        Note(register);
         Rex(false, 0, 0, register >> 3, false);
         U8(0x58 | (register & 7));
     }
@@ -259,6 +279,8 @@ internal sealed class Emitter
             ShiftImmediate(5, to, count);
             return;
         }
+
+        Note(to);
 
         // RORX: the one shift that leaves its source alone.
         U8(0xC4);
@@ -318,6 +340,7 @@ internal sealed class Emitter
     /// <summary>A forward call; its place is later given to <see cref="Patch"/>.</summary>
     public int Call()
     {
+        ChangeAddress();
         U8(0xE8);
         U32(0);
         return Position;
@@ -351,11 +374,16 @@ internal sealed class Emitter
 
     public void CallTo(nint address)
     {
+        ChangeAddress();
         U8(0xE8);
         U32((int)(address - (Origin + Position + 4)));
     }
 
     public void JumpRegister(int register) => Op(0xFF, 4, register, wide: false);
+
+    public void CallRegister(int register) => Op(0xFF, 2, register, wide: false);
+
+    public void CallIndirect(in HostMemory m) => Op(0xFF, 2, m, wide: false);
 
     public void JumpIndirect(in HostMemory m) => Op(0xFF, 4, m, wide: false);
 }

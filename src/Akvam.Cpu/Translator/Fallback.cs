@@ -30,6 +30,11 @@ internal static unsafe class Fallback
         try
         {
             engine.Count(0, slowAccess: true);
+            if (s->WindowlessSite != 0)
+            {
+                engine.DropWindow(s);
+            }
+
             AccessKind kind = (span & BlockTranslator.ProbeWrites) != 0 ? AccessKind.Write : AccessKind.Read;
             TlbEntry* e = Mem.Entry(s, linear);
             return Canonical.Is(s, linear) && Mem.Probe(s, linear, span & BlockTranslator.ProbeSpan, kind)
@@ -51,9 +56,9 @@ internal static unsafe class Fallback
         Insn* i = Block.First(b) + index;
         s->Rip = b->Rip;
         s->Retired = s->StopAt - s->Left - b->Count;
-        if (s->HintlessSite != 0)
+        if (s->WindowlessSite != 0)
         {
-            engine.DropHint(s);
+            engine.DropWindow(s);
         }
 
         try

@@ -14,13 +14,20 @@ internal sealed unsafe class HostRoutines : IDisposable
     private const int Depth = 2048;
     private const int FlowEnd = (int)Flow.End, FlowAbort = (int)Flow.Abort;
     private static readonly int[] s_calleeSaved = [3, 5, 12, 13, 14, 15];
+    private readonly nint[] _fillWindow = new nint[2 * TlbWindow.Levels];
     private readonly nint _storeX87;
     private readonly nint* _recipes = (nint*)NativeMemory.AllocZeroed((nuint)Recipe.Count, (nuint)sizeof(nint));
 
     public HostRoutines(Emitter e, nint origin, nint interpret, nint probe)
     {
         e.Start(origin);
-        EmitJudgeHint(e);
+        EmitJudgeWindow(e);
+        for (int n = 0; n < _fillWindow.Length; n++)
+        {
+            _fillWindow[n] = Here(e);
+            new WindowRoutine(e, n >> 1, (n & 1) != 0).Emit();
+        }
+
         EmitRecipes(e);
         EmitSaveFlags(e);
         StoreVectors = Copy(e, VectorRoutines.Store());
@@ -47,8 +54,14 @@ internal sealed unsafe class HostRoutines : IDisposable
     /// <summary>As <see cref="Leave"/>, with RIP in the scratch register.</summary>
     public nint LeaveTo { get; private set; }
 
+    /// <summary>As <see cref="Leave"/>, with RIP in <see cref="CpuState.Saved"/>.</summary>
+    public nint LeaveToSaved { get; private set; }
+
     /// <summary>Jumped to or called with the guest address of the next block in the scratch register, flags in the state: goes on there.</summary>
     public nint Dispatch { get; private set; }
+
+    /// <summary>As <see cref="Dispatch"/>, jumped to when pages that were checked may not be what they were: no return is expected any more.</summary>
+    public nint DispatchElsewhere { get; private set; }
 
     /// <summary>
     /// Called with a Block in the scratch register and the number of an instruction in the address register, flags in the state: has it interpreted. Returns when it
@@ -88,23 +101,26 @@ internal sealed unsafe class HostRoutines : IDisposable
 
     private nint UnexpectedReturn { get; set; }
 
+    /// <summary>Called after a search of the TLB: see <see cref="WindowRoutine"/>.</summary>
+    public nint FillWindow(int level, bool write) => _fillWindow[(2 * level) + (write ? 1 : 0)];
+
     /// <summary>
-    /// Called with a <see cref="TlbHint"/> in the address register that has missed often: "equal" when that was within so few instructions that its place does better
+    /// Called with a <see cref="TlbWindow"/> in the address register that has missed often: "equal" when that was within so few instructions that its place does better
     /// without. Counts anew. Changes the scratch register.
     /// </summary>
-    public nint JudgeHint { get; private set; }
+    public nint JudgeWindow { get; private set; }
 
-    private void EmitJudgeHint(Emitter e)
+    private void EmitJudgeWindow(Emitter e)
     {
-        const int s = HostRegister.Scratch, hint = HostRegister.Address;
-        JudgeHint = Here(e);
-        e.Load32(s, new HostMemory(hint, TlbHint.LeftThenAt));
+        const int s = HostRegister.Scratch, window = HostRegister.Address;
+        JudgeWindow = Here(e);
+        e.Load32(s, new HostMemory(window, TlbWindow.LeftThenAt));
         e.Op(0x2B, s, HostRegister.Left, wide: false);
-        e.Op(0x89, HostRegister.Left, new HostMemory(hint, TlbHint.LeftThenAt), wide: false);
-        e.Store32(new HostMemory(hint, TlbHint.MissesAt), TlbHint.MissesAllowed);
+        e.Op(0x89, HostRegister.Left, new HostMemory(window, TlbWindow.LeftThenAt), wide: false);
+        e.Store32(new HostMemory(window, TlbWindow.MissesAt), TlbWindow.MissesAllowed);
 
         // SBB makes -1 of "below".
-        e.AluImmediate(7, s, TlbHint.Instructions, wide: false);
+        e.AluImmediate(7, s, TlbWindow.Instructions, wide: false);
         e.Op(0x1B, s, s, wide: false);
         e.AluImmediate(7, s, -1, wide: false);
         e.Return();
@@ -224,6 +240,10 @@ internal sealed unsafe class HostRoutines : IDisposable
         LeaveByEdge = Here(e);
         e.Store(HostMemory.State(StateOffset.LinkFrom), HostRegister.Scratch);
         e.Load(HostRegister.Scratch, new HostMemory(HostRegister.Scratch, StateOffset.EdgeTarget));
+        int to = e.Jump();
+        LeaveToSaved = Here(e);
+        e.Load(HostRegister.Scratch, HostMemory.State(StateOffset.Saved));
+        e.Patch(to);
         LeaveTo = Here(e);
         e.Store(HostMemory.State(StateOffset.Rip), HostRegister.Scratch);
         Leave = Here(e);
@@ -237,6 +257,8 @@ internal sealed unsafe class HostRoutines : IDisposable
 
     private void EmitDispatch(Emitter e)
     {
+        DispatchElsewhere = Here(e);
+        e.Load(HostRegister.Rsp, HostMemory.State(StateOffset.StackBase));
         Dispatch = Here(e);
         int miss = EmitFind(e);
         e.Patch(miss);
@@ -246,17 +268,23 @@ internal sealed unsafe class HostRoutines : IDisposable
     /// <summary>Looks the guest address in the scratch register up, and goes on there. The jump that is returned is taken when it is not in the table.</summary>
     public static int EmitFind(Emitter e)
     {
-        const int a = HostRegister.Scratch, b = HostRegister.Address;
-        e.Move(b, a);
-        e.ShiftImmediate(5, b, JumpEntry.HashShift);
-        e.Op(0x33, b, a, wide: false);
-        e.AluImmediate(4, b, (1 << JumpEntry.Bits) - 1, wide: false);
-        e.ShiftImmediate(4, b, 4);
-        e.Op(0x03, b, HostMemory.State(StateOffset.JumpTable));
-        e.Op(0x3B, a, new HostMemory(b));
-        int miss = e.JumpIf(HostCondition.NotEqual);
-        e.JumpIndirect(new HostMemory(b, 8));
+        int miss = EmitSearch(e);
+        e.JumpIndirect(FoundCode);
         return miss;
+    }
+
+    /// <summary>After <see cref="EmitSearch"/>: where the code that was found is kept.</summary>
+    public static HostMemory FoundCode => new(HostRegister.State, HostRegister.Address, 3, JumpTable.CodesAt);
+
+    /// <summary>Looks the guest address in the scratch register up; the jump that is returned is taken when it is not in the table.</summary>
+    public static int EmitSearch(Emitter e)
+    {
+        const int a = HostRegister.Scratch, b = HostRegister.Address;
+        e.ShiftRightInto(b, a, JumpTable.HashShift);
+        e.Op(0x33, b, a, wide: false);
+        e.AluImmediate(4, b, JumpTable.Mask, wide: false);
+        e.Op(0x3B, a, new HostMemory(HostRegister.State, b, 3, JumpTable.TargetsAt));
+        return e.JumpIf(HostCondition.NotEqual);
     }
 
     private void EmitEnter(Emitter e)
@@ -302,17 +330,26 @@ internal sealed unsafe class HostRoutines : IDisposable
         e.AluImmediate(0, HostRegister.Rsp, 8);
         e.Op(0x85, HostRegister.Rax, HostRegister.Rax, wide: false);
         int left = e.JumpIf(HostCondition.NotEqual);
+        e.AluImmediate(7, HostMemory.State(StateOffset.ForgetReturns), 0, wide: false);
+        int forget = e.JumpIf(HostCondition.NotEqual);
+        int back = e.Position;
         LoadPinned(e);
         e.Return();
 
-        // The block is left: drop the return address.
+        e.Patch(forget);
+        e.Store32(HostMemory.State(StateOffset.ForgetReturns), 0);
+        e.Pop(HostRegister.Scratch);
+        e.Load(HostRegister.Rsp, HostMemory.State(StateOffset.StackBase));
+        e.Push(HostRegister.Scratch);
+        e.JumpBack(back);
+
+        // The block is left: the return address goes with the returns that are expected.
         e.Patch(left);
-        e.AluImmediate(0, HostRegister.Rsp, 8);
         e.AluImmediate(7, HostRegister.Rax, FlowAbort, wide: false);
         e.JumpIfTo(HostCondition.Equal, LeaveStored);
         LoadPinned(e);
         e.Load(HostRegister.Scratch, HostMemory.State(StateOffset.Rip));
-        e.JumpTo(Dispatch);
+        e.JumpTo(DispatchElsewhere);
     }
 
     private void EmitProbe(Emitter e, nint probe)

@@ -8,7 +8,7 @@ internal static unsafe class StateOffset
 {
     public const int Rip = Register.RipOffset;
 
-    private static readonly int s_selectors;
+    private static readonly int s_selectors, s_windowFills;
 
     static StateOffset()
     {
@@ -23,9 +23,9 @@ internal static unsafe class StateOffset
         FlagB = (int)((byte*)&s.FlagB - state);
         Left = (int)((byte*)&s.Left - state);
         Stamp = (int)((byte*)&s.Stamp - state);
-        JumpTable = (int)((byte*)&s.JumpTable - state);
         StackBase = (int)((byte*)&s.StackBase - state);
         StackLimit = (int)((byte*)&s.StackLimit - state);
+        ForgetReturns = (int)((byte*)&s.ForgetReturns - state);
         LinkFrom = (int)((byte*)&s.LinkFrom - state);
         JumpTarget = (int)((byte*)&s.JumpTarget - state);
         Mxcsr = (int)((byte*)&s.Mxcsr - state);
@@ -36,9 +36,9 @@ internal static unsafe class StateOffset
         s_selectors = (int)((byte*)&s.Es.Selector - state);
         LeaveToInterpreter = (int)((byte*)&s.LeaveToInterpreter - state);
         Saved = (int)((byte*)&s.Saved - state);
-        Addend = (int)((byte*)s.Addend - state);
-        HintlessSite = (int)((byte*)&s.HintlessSite - state);
-        HintlessSearch = (int)((byte*)&s.HintlessSearch - state);
+        s_windowFills = (int)((byte*)s.WindowFills - state);
+        WindowlessSite = (int)((byte*)&s.WindowlessSite - state);
+        WindowlessSearch = (int)((byte*)&s.WindowlessSearch - state);
         FsBase = (int)((byte*)&s.Fs.Base - state);
         GsBase = (int)((byte*)&s.Gs.Base - state);
         CodePage p = default;
@@ -68,11 +68,11 @@ internal static unsafe class StateOffset
 
     public static int Stamp { get; }
 
-    public static int JumpTable { get; }
-
     public static int StackBase { get; }
 
     public static int StackLimit { get; }
+
+    public static int ForgetReturns { get; }
 
     public static int LinkFrom { get; }
 
@@ -92,11 +92,9 @@ internal static unsafe class StateOffset
 
     public static int Saved { get; }
 
-    public static int Addend { get; }
+    public static int WindowlessSite { get; }
 
-    public static int HintlessSite { get; }
-
-    public static int HintlessSearch { get; }
+    public static int WindowlessSearch { get; }
 
     public static int FsBase { get; }
 
@@ -109,6 +107,9 @@ internal static unsafe class StateOffset
     public static int PageSeenVersion { get; }
 
     public static int EdgeTarget { get; }
+
+    /// <summary>How many windows of a level were filled.</summary>
+    public static int WindowFills(int level) => s_windowFills + (level * sizeof(ulong));
 
     /// <summary>The selector of a segment register by its number.</summary>
     public static int SegmentSelector(int segment) => s_selectors + (segment * sizeof(SegmentRegister));

@@ -17,7 +17,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     private const int MissesBeforeTwin = 4;
 
     private readonly Processor _processor;
-    private readonly CodeStore _store = new();
+    private readonly CodeStore _store;
     private readonly Emitter _emitter = new();
     private readonly HostRoutines _routines;
     private readonly BlockTranslator _translator;
@@ -29,9 +29,9 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     public TranslatorEngine(Processor processor)
     {
         _processor = processor;
-        processor.State->JumpTable = _store.JumpTable;
+        _store = new CodeStore(processor.State);
         _routines = new HostRoutines(_emitter, _store.Next, Fallback.Address, Fallback.ProbeAddress);
-        _store.AddRoutines(_emitter.Bytes, _routines.LeaveTo);
+        _store.AddRoutines(_emitter.Bytes);
         _translator = new BlockTranslator(_emitter, _routines, _store);
     }
 
@@ -84,7 +84,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
                 s->LeaveToInterpreter = 0;
                 flow = Engine.RunBlock(s, b);
             }
-            else if (s->LinkFrom != null && s->LinkFrom->Twin ? TryTwin(ref b) : b->HostCode != null || IsHot(s, b, threshold))
+            else if (s->LinkFrom != null && s->LinkFrom->Twin ? TryTwin(ref b) : b->HostCode != null || IsHot(s, ref b, threshold))
             {
                 flow = Enter(s, b);
             }
@@ -133,8 +133,8 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         s->Stamp = _store.StampOf(s);
     }
 
-    /// <summary>See <see cref="CodeStore.DropHint"/>.</summary>
-    public void DropHint(CpuState* s) => _store.DropHint(s);
+    /// <summary>See <see cref="CodeStore.DropWindow"/>.</summary>
+    public void DropWindow(CpuState* s) => _store.DropWindow(s);
 
     /// <summary>Keeps an exception until host code has returned.</summary>
     public void Fail(Exception e) => _failure = ExceptionDispatchInfo.Capture(e);
@@ -143,10 +143,18 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     public void Drop(Block* b) => _store.Drop(b);
 
     /// <summary>A linear page may be mapped elsewhere.</summary>
-    public void ForgetPage(ulong linear) => _store.ForgetPage(linear);
+    public void ForgetPage(ulong linear)
+    {
+        _store.ForgetPage(linear);
+        _processor.State->ForgetReturns = 1;
+    }
 
     /// <summary>Every linear page may be mapped elsewhere.</summary>
-    public void ForgetLookups() => _store.ForgetLookups();
+    public void ForgetLookups()
+    {
+        _store.ForgetLookups();
+        _processor.State->ForgetReturns = 1;
+    }
 
     /// <summary>The blocks are gone, and their host code with them.</summary>
     public void Reset()
@@ -183,6 +191,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             _store.Remember(b);
         }
 
+        s->ForgetReturns = 0;
         HostFlags.FromLazy(s);
         var flow = (Flow)((delegate* unmanaged<CpuState*, byte*, int>)_routines.Enter)(s, b->HostCode);
         HostFlags.ToLazy(s);
@@ -197,7 +206,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         return flow;
     }
 
-    private bool IsHot(CpuState* s, Block* b, int threshold)
+    private bool IsHot(CpuState* s, ref Block* b, int threshold)
     {
         if (b->Heat++ < threshold || b->Host2 != null || (b->Mode & ModeKey.BitnessMask) != ModeKey.Code64)
         {
@@ -211,6 +220,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             return false;
         }
 
+        b = _processor.Blocks.Extend(s, b, threshold / 2);
         b->Rip = s->Rip;
         Translate(b, twin: false);
         return true;

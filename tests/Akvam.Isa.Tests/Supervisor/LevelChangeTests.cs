@@ -267,7 +267,7 @@ public sealed unsafe class LevelChangeTests
         Assert.Equal(4ul * Rounds, m.State->Gpr[8]);
     }
 
-    /// <summary>Two pages that share an entry of the TLB are right, and slow; two at a round distance do not share one.</summary>
+    /// <summary>Two pages that share an entry of the TLB are right, and not slow: each place that accesses them has its window. Two at a round distance do not share one.</summary>
     [Theory]
     [InlineData(0x140_0000ul, false)]
     [InlineData(0x140_1000ul, true)]
@@ -302,6 +302,6 @@ public sealed unsafe class LevelChangeTests
         }
 
         Assert.Equal((sum, difference), (*(uint*)(m.Ram + First), *(uint*)(m.Ram + second)));
-        Assert.Equal(apart, m.Processor.TranslatorStatistics.SlowAccesses < 50);
+        Assert.True(m.Processor.TranslatorStatistics.SlowAccesses < 50);
     }
 }
