@@ -206,6 +206,27 @@ public sealed unsafe class SmmTransitionTests
     }
 
     [Fact]
+    public void Seed0_18_what_the_image_does_not_hold_is_the_same_in_the_handler_and_after_it()
+    {
+        using var m = new SmmMachine(GuestMode.Long);
+        CpuState* s = m.S;
+        (s->Dr[0], s->Dr[1], s->Dr[2], s->Dr[3], s->Cr2, s->Mxcsr, s->Pat, s->Pkru) = (0x11, 0x22, 0x33, 0x44, 0x55, 0x1FA0, 0x0606_0606_0606_0606, 0x66);
+        (s->Star, s->Lstar, s->Cstar, s->Sfmask, s->KernelGsBase, s->TscAux) = (0x1_0000, 0x2_0000, 0x3_0000, 0x200, 0x4_0000, 0x77);
+        (s->SysenterCs, s->SysenterEsp, s->SysenterEip) = (0x88, 0x99, 0xAA);
+        new Span<byte>(s->Fx, 512).Fill(0x15);
+        string before = Rest();
+        m.EnterSmm();
+        Assert.Equal(before, Rest());
+        m.Run(1);
+        Assert.Equal(before, Rest());
+
+        string Rest() => string.Join(
+            ' ',
+            s->Dr[0], s->Dr[1], s->Dr[2], s->Dr[3], s->Cr2, s->Mxcsr, s->Pat, s->Pkru, s->Xcr0, s->Star, s->Lstar, s->Cstar, s->Sfmask, s->KernelGsBase, s->TscAux, s->SysenterCs,
+            s->SysenterEsp, s->SysenterEip, s->TscOffset, Convert.ToHexString(new ReadOnlySpan<byte>(s->Fx, 512)), Convert.ToHexString(new ReadOnlySpan<byte>(s->Vector, 512)));
+    }
+
+    [Fact]
     public void A_breakpoint_of_the_programs_is_none_in_the_handler()
     {
         using var m = new SmmMachine();

@@ -67,7 +67,11 @@ public sealed class SmiInL2
         ["L1 in virtual-8086 mode"] = static h => Put(h, 0, HostArea + 0x170, 0x2_0002),
         ["L1's CR4 reserved"] = static h => Put(h, 0, HostArea + 0x148, 0x8000_0020),
         ["no SVME in the image"] = static h => Put(h, 1, SavedEfer, 0x500),
-        ["VMCB not on a page"] = static h => Put(h, 1, GuestVmcb, Hypervisor.Vmcb + 8),
+        ["VMCB not on a page, though it is there"] = static h =>
+        {
+            h.Guest.Write(Hypervisor.Vmcb + 8, h.Guest.Read(Hypervisor.Vmcb, PageSize));
+            Put(h, 1, GuestVmcb, Hypervisor.Vmcb + 8);
+        },
         ["VMCB beyond the address width"] = static h => Put(h, 1, GuestVmcb, Hypervisor.Vmcb | 1ul << 50),
         ["no memory at the VMCB"] = static h => Put(h, 1, GuestVmcb, 0x4000_0000),
         ["no memory at the host save area"] = static h => h.Vcpu.SetMsrs([new kvm_msr_entry { index = Hypervisor.MsrHostSave, data = 0x4000_0000 }]),
@@ -258,6 +262,17 @@ public sealed class SmiInL2
         Assert.Equal(SvmExitCode.Vmmcall, h.RunToExit().ExitCode);
         Assert.Equal((Hypervisor.L2Code + 7, 0x9876ul, 0x8100ul), (h.Save.Rip, h.Save.Rax, h.Save.Rsp));
         Assert.Equal(0ul, h.Vcpu.GetRegs().rbx);
+    }
+
+    [Fact]
+    public void L2HasItsCr2Back()
+    {
+        using var h = new Hypervisor(L2);
+        h.Save = h.Save with { Cr2 = 0x4321 };
+        StopInHandler(h);
+        h.Vcpu.SetSregs(h.Vcpu.GetSregs() with { cr2 = 0 });
+        Assert.Equal(SvmExitCode.Vmmcall, h.RunToExit().ExitCode);
+        Assert.Equal(0x4321ul, h.Save.Cr2);
     }
 
     [Fact]
