@@ -13,6 +13,7 @@ public sealed unsafe partial class Vcpu
         lock (_gate)
         {
             State();
+            _bus.SettleQuickEoi();
             var state = default(kvm_lapic_state);
             OwnLapic().ExportState(state.regs);
             return state;
@@ -25,6 +26,7 @@ public sealed unsafe partial class Vcpu
         lock (_gate)
         {
             State();
+            _bus.SettleQuickEoi();
             if (!OwnLapic().TryImportState(state.regs))
             {
                 throw new KvmException(Errno.EINVAL, "the x2APIC id is another processor's");

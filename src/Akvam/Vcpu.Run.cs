@@ -51,8 +51,6 @@ public sealed unsafe partial class Vcpu
             bool immediate = Volatile.Read(ref run->immediate_exit) != 0;
             uint reason = immediate ? LetAccessFinish(s, run) : RunUntilExit(s, run, maxInstructions);
 
-            _bus.SettleQuickEoi();
-
             // As in the kernel: a client that only lets an access finish still finds the exit that it was.
             if (!immediate || reason != KvmExit.KVM_EXIT_INTR)
             {

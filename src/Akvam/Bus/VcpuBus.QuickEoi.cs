@@ -15,7 +15,7 @@ internal sealed unsafe partial class VcpuBus
 
     /// <summary>
     /// Before anybody looks at the APIC, on the vCPU's thread or while it does not run: if the guest cleared the bit its interrupt has ended; if not, the bit is taken back,
-    /// and the guest will write to the APIC.
+    /// and the guest will write to the APIC. Not at every exit, as in the kernel: what a guest executes would depend on when it is left.
     /// </summary>
     public void SettleQuickEoi()
     {
