@@ -283,7 +283,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        g.Window = TakeWindow(g.To - g.From);
+        g.Window = TakeWindow(g.To - g.From, g.Writes);
         GuestAddress from = g.Address with { Disp = g.From };
         int start = _e.Position;
         LoadAddress(Scratch, from, 0);

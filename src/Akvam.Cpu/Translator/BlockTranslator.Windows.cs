@@ -20,7 +20,7 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>The window whose addend the address register had when it had changed so many times; -1: none is known of.</summary>
     private int _addendOf, _addendSince;
-    private readonly int[] _nextWindow = new int[TlbWindow.Classes];
+    private readonly int[] _nextWindow = new int[2 * TlbWindow.Classes];
 
     /// <summary>As <see cref="LookUp"/>, which it is part of.</summary>
     private void LookUpByWindow(int n, in GuestAddress address, int size, bool write, bool aligned)
@@ -100,16 +100,20 @@ internal sealed unsafe partial class BlockTranslator
             }
         }
 
-        _windows.Add((about, key, TakeWindow(size)));
+        _windows.Add((about, key, TakeWindow(size, write)));
         return _windows[^1].Window;
     }
 
-    /// <summary>A window that nothing else in the block has.</summary>
-    private int TakeWindow(int size)
+    /// <summary>
+    /// A window that nothing else in the block has. Places take them in turn, so that other blocks may have it as well: for accesses of the same size, and none of them may
+    /// write what others only read.
+    /// </summary>
+    private int TakeWindow(int size, bool write)
     {
-        int kind = TlbWindow.ClassOf(size), number = _nextWindow[kind] + kind;
-        _nextWindow[kind] = (_nextWindow[kind] + TlbWindow.Classes) % TlbWindow.Count;
-        return number is PopWindow or PushWindow ? TakeWindow(size) : OfLevel(number);
+        const int Kinds = 2 * TlbWindow.Classes;
+        int kind = TlbWindow.ClassOf(size) + (write ? TlbWindow.Classes : 0), number = _nextWindow[kind] + kind;
+        _nextWindow[kind] = (_nextWindow[kind] + Kinds) % TlbWindow.Count;
+        return number is PopWindow or PushWindow ? TakeWindow(size, write) : OfLevel(number);
     }
 
     private int OfLevel(int number) => (_block->Mode & ModeKey.Cpl3) != 0 ? TlbWindow.Count + number : number;

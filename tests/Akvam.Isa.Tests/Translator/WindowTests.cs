@@ -102,6 +102,51 @@ public sealed unsafe class WindowTests
         Assert.Equal(second != 0 ? 3ul : 0, g.S->Rip - (Kernel + 10));
     }
 
+    /// <summary>There are fewer windows than places, which have them together: those that read a page, and those that may not write to it.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_page_that_others_read_is_not_written_to(bool groups)
+    {
+        using var g = new PagedGuest();
+        g.Map(Region, First, flags: 1);
+        g.S->Cr0 |= Cr0.WP;
+        // More than there are windows, also in the last page of code, whose first block has all windows forgotten.
+        const int places = 4050;
+        Run(
+            g,
+            a =>
+            {
+                a.mov(rdi, Region);
+                for (int n = 0; n < places; n++)
+                {
+                    // A block each.
+                    Label next = a.CreateLabel();
+                    a.mov(rax, __[rdi]);
+                    if (groups)
+                    {
+                        a.mov(rdx, __[rdi + 24]);
+                    }
+
+                    a.jmp(next);
+                    a.Label(ref next);
+                    a.inc(r8);
+                }
+
+                if (groups)
+                {
+                    a.mov(rdx, __[rdi + 24]);
+                }
+
+                a.mov(__qword_ptr[rdi], r8);
+                a.hlt();
+            },
+            faults: true);
+        Assert.Equal(Vector.PF, g.S->Fault.Vector);
+        Assert.Equal((ulong)places, g.S->Gpr[8]);
+        Assert.Equal(0ul, *(ulong*)(g.M.Ram + First));
+    }
+
     /// <summary>What a place saw with AC set it does not see without: supervisor-mode access prevention.</summary>
     [Fact]
     public void A_user_page_is_seen_with_ac_only()
