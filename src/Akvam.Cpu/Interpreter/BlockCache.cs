@@ -106,7 +106,7 @@ public sealed unsafe class BlockCache : IDisposable
             return null;
         }
 
-        MarkAsCode(page.Version);
+        MarkAsCode(page.Host, page.Version);
         if (_waited)
         {
             return null;
@@ -286,7 +286,7 @@ public sealed unsafe class BlockCache : IDisposable
     internal bool HasWaited => _waited;
 
     /// <summary>From now on writes to the page raise its version: takes the page's write permission out of every TLB of the machine.</summary>
-    internal void MarkAsCode(uint* version)
+    internal void MarkAsCode(byte* host, uint* version)
     {
         if (Volatile.Read(ref *version) != 0)
         {
@@ -297,11 +297,11 @@ public sealed unsafe class BlockCache : IDisposable
         if (group.Processors.Length == 1)
         {
             CodeMap.Begin(version);
-            Track(_processor, version);
+            Track(_processor, host);
             return;
         }
 
-        nint v = (nint)version;
+        nint v = (nint)version, page = (nint)host;
         group.Exclusive(
             () =>
             {
@@ -312,16 +312,15 @@ public sealed unsafe class BlockCache : IDisposable
 
                 foreach (Processor p in group.Processors)
                 {
-                    Track(p, (uint*)v);
+                    Track(p, (byte*)page);
                 }
             },
             _processor);
         _waited = true;
     }
 
-    private static void Track(Processor p, uint* version)
+    private static void Track(Processor p, byte* host)
     {
-        CodeMap code = p.Group.Memory.Code;
         Translator.TlbWindow.ForgetAll(p.State);
         TlbEntry* e = Mem.Entry(p.State, 0);
         for (int n = 0; n < Mem.DtlbEntries; n++, e++)
@@ -331,8 +330,7 @@ public sealed unsafe class BlockCache : IDisposable
                 continue;
             }
 
-            ulong linear = e->Write & ~TlbTag.Mask;
-            if (code.VersionOf((byte*)(linear + e->Addend)) == version)
+            if ((byte*)((e->Write & ~TlbTag.Mask) + e->Addend) == host)
             {
                 e->Tracked = e->Write;
                 e->Write = TlbEntry.Invalid;
@@ -382,10 +380,12 @@ public sealed unsafe class BlockCache : IDisposable
         return true;
     }
 
+    /// <summary>The blocks of a page are in one part of the table, side by side: code that runs for the first time finds the next ones in the host's cache.</summary>
     private Block** Bucket(byte* host, ModeKey mode)
     {
-        ulong h = ((ulong)host ^ ((ulong)mode << 17)) * 0x9E37_79B9_7F4A_7C15;
-        return _buckets + (h >> (64 - BucketBits));
+        const int Distance = 3;
+        ulong page = (((ulong)host & ~4095ul) ^ ((ulong)mode << 24)) * 0x9E37_79B9_7F4A_7C15;
+        return _buckets + (((page >> (64 - BucketBits)) + (((ulong)host & 4095) >> Distance)) & ((1 << BucketBits) - 1));
     }
 
     private void Unlink(Block** bucket, Block* b)

@@ -94,7 +94,7 @@ internal sealed unsafe class BlockDecoder
             return false;
         }
 
-        _processor.Blocks.MarkAsCode(page2.Version);
+        _processor.Blocks.MarkAsCode(page2.Host, page2.Version);
         if (_processor.Blocks.HasWaited)
         {
             return false;
