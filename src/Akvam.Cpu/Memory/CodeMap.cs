@@ -68,10 +68,12 @@ public sealed unsafe class CodeMap : IDisposable
     /// <summary>
     /// Code is about to be taken from the page: its bytes have to be read, or compared again, after this call. A write that does not see it was complete before.
     /// </summary>
-    public static void NoteCode(uint* version, byte* host, int size)
+    public static void NoteCode(uint* version, byte* host, int size) => NoteCode(version, Granules(host, size));
+
+    /// <summary>As the other; a bit for each 64 bytes.</summary>
+    public static void NoteCode(uint* version, ulong granules)
     {
         var page = (Page*)version;
-        ulong granules = Granules(host, size);
         if ((Volatile.Read(ref page->Granules) & granules) != granules)
         {
             Interlocked.Or(ref page->Granules, granules);
@@ -119,7 +121,8 @@ public sealed unsafe class CodeMap : IDisposable
         }
     }
 
-    private static ulong Granules(byte* host, int size)
+    /// <summary>A bit for each 64 bytes of a page that some of its bytes are in.</summary>
+    public static ulong Granules(byte* host, int size)
     {
         int first = (int)((ulong)host & 4095), last = (first + size - 1) >> GranuleShift;
         return (2ul << last) - (1ul << (first >> GranuleShift));

@@ -92,6 +92,20 @@ internal static unsafe class Interrupts
         return Flow.End;
     }
 
+    /// <summary>As <see cref="Sti"/> where that ends in nothing but IF: it was set, or no event waits for it. Those that come later post a request.</summary>
+    internal static bool TryStiQuietly(CpuState* s)
+    {
+        bool isNew = (s->SystemFlags & Rflags.IF) == 0;
+        if (!MayChangeIf(s) || (isNew && (s->GuestMode != 0 || Volatile.Read(ref s->Requests) != 0 || Processor.Of(s).Bus.HasInterrupt)))
+        {
+            return false;
+        }
+
+        s->SystemFlags |= Rflags.IF;
+        s->QuietSti = isNew ? 1u : 0;
+        return true;
+    }
+
     private static bool MayChangeIf(CpuState* s) =>
         (s->Mode & ModeKey.Protected) == 0 || s->Cpl <= (int)((s->SystemFlags & Rflags.IOPL) >> Rflags.IoplShift);
 
@@ -107,6 +121,6 @@ internal static unsafe class Interrupts
         b.Add(Code.Int1, &Int1, legality: Legality.EndsBlock);
         b.Add(Code.Into, &Into, legality: Legality.EndsBlock);
         b.Add(Code.Cli, &Cli);
-        b.Add(Code.Sti, &Sti, legality: Legality.EndsBlock);
+        b.Add(Code.Sti, &Sti);
     }
 }

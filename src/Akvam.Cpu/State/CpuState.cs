@@ -224,6 +224,9 @@ public unsafe struct CpuState
     /// <summary>1 while the host's x87 unit holds the guest's (see <see cref="Translator.X87Routines"/>), but for its pointers; 0 outside host code.</summary>
     public uint X87Held;
 
+    /// <summary>1: the last STI of host code set IF, and shielded the instruction behind it without a word in <see cref="Shadow"/>.</summary>
+    public uint QuietSti;
+
     /// <summary>Not zero: host code came to a block that the interpreter has to execute.</summary>
     public uint LeaveToInterpreter;
 

@@ -125,6 +125,35 @@ internal sealed unsafe partial class BlockTranslator
         StoreGuest(guest, Scratch);
     }
 
+    private void EmitReadSegment(int n)
+    {
+        int guest = Guest(_guest[n], 0), host = HostRegister.Of(guest);
+        _e.Op(0x0FB7, host < 0 ? Scratch : host, HostMemory.State(StateOffset.SegmentSelector(Insn(n)->R1)), wide: false);
+        StoreGuest(guest, Scratch);
+    }
+
+    /// <summary>PUSHFQ. [APM3 PUSHF]</summary>
+    private void EmitPushFlags(int n)
+    {
+        NeedHostFlags();
+        SaveFlags();
+        _e.U8(0x9C);
+        _e.Pop(Scratch);
+        _inHost = 0;
+        _e.AluImmediate(And, Scratch, (int)Rflags.Lazy, wide: false);
+        _e.Op(Or32, Scratch, HostMemory.State(SystemOffset.SystemFlags));
+        _e.AluImmediate(And, Scratch, ~(int)(Rflags.RF | Rflags.VM));
+        _e.Store(HostMemory.State(StateOffset.Saved), Scratch);
+        LookUp(n, GuestAddress.At(State.Register.Rsp, -8), 8, write: true);
+        _e.Load(Scratch, HostMemory.State(StateOffset.Saved));
+        _e.Store(Stack(-8), Scratch);
+        MoveStackPointer(-8);
+        ResumeHere(n);
+    }
+
+    /// <summary>STI with an instruction behind it in the block: no event comes between the two anyway.</summary>
+    private bool IsShielded(int n) => _guest[n].Code == Code.Sti && n + 1 < _block->Count;
+
     /// <summary>None of them lets an event in.</summary>
     private void EmitSystemFlag(int n)
     {

@@ -29,6 +29,7 @@ internal sealed unsafe partial class BlockTranslator
     private readonly CodeStore _store;
     private Block* _block;
     private int _polledEntry, _directEntry;
+    private (int One, int Two) _stale;
 
     public BlockTranslator(Emitter emitter, HostRoutines routines, CodeStore store)
     {
@@ -53,7 +54,7 @@ internal sealed unsafe partial class BlockTranslator
         FindGroups(none: twin);
         FindLiveFlags();
         FindLoop();
-        EmitEntries(out int[] stale, out int atLimit);
+        EmitEntries(out int requested, out int atLimit);
         ForgetAllAboutFlags();
         EnterUnits();
         EmitLoopEntry();
@@ -91,13 +92,11 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         _e.AluImmediate(Add, HostRegister.Left, b->Count);
-        foreach (int jump in stale)
-        {
-            _e.Patch(jump);
-        }
-
+        _e.Patch(requested);
+        int leave = _e.Position;
         StoreRip(b->Rip);
         _e.JumpTo(_routines.Leave);
+        EmitVerify(leave);
         b->PolledEntry = (ushort)_polledEntry;
         b->DirectEntry = (ushort)_directEntry;
     }
@@ -106,15 +105,29 @@ internal sealed unsafe partial class BlockTranslator
     /// Who comes from elsewhere has the page checked. Who goes back in the page looks at the requests, so that no loop goes on without. Nobody starts what would
     /// pass the limit on instructions.
     /// </summary>
-    private void EmitEntries(out int[] stale, out int atLimit)
+    private void EmitEntries(out int requested, out int atLimit)
     {
-        CheckPage(out int one, out int two);
+        CheckPage(out _stale.One, out _stale.Two);
         _polledEntry = _e.Position;
         _e.AluImmediate(Compare, HostMemory.State(StateOffset.Requests), 0, wide: false);
-        stale = [one, two, _e.JumpIf(HostCondition.NotEqual)];
+        requested = _e.JumpIf(HostCondition.NotEqual);
         _directEntry = _e.Position;
         _e.AluImmediate(Subtract, HostRegister.Left, _block->Count);
         atLimit = _e.JumpIf(HostCondition.Below);
+    }
+
+    /// <summary>The page was not found good under the present circumstances: if it is, the block goes on.</summary>
+    private void EmitVerify(int leave)
+    {
+        _e.Patch(_stale.One);
+        _e.Patch(_stale.Two);
+
+        // What is found good again may have changed: no return goes there without a look.
+        _e.Load(HostRegister.Rsp, HostMemory.State(StateOffset.StackBase));
+        _e.MoveImmediate(Scratch, (ulong)_block);
+        _e.CallTo(_routines.Verify);
+        _e.JumpBackIf(HostCondition.Equal, leave);
+        _e.JumpBack(_polledEntry);
     }
 
     private void CheckPage(out int one, out int two)
@@ -197,6 +210,12 @@ internal sealed unsafe partial class BlockTranslator
             case Coverage.Form.SwapGs:
                 EmitSwapGs();
                 return false;
+            case Coverage.Form.ReadSegment:
+                EmitReadSegment(n);
+                return false;
+            case Coverage.Form.PushFlags:
+                EmitPushFlags(n);
+                return false;
             case Coverage.Form.Interpreted:
                 ForgetHostFlags();
                 CallInterpreter(n, covered: false);
@@ -217,7 +236,7 @@ internal sealed unsafe partial class BlockTranslator
         _e.MoveImmediate(Scratch, (ulong)_block);
         _e.Rex(false, 0, 0, Address >> 3, false);
         _e.U8(0xB8 | (Address & 7));
-        _e.U32(n | (covered ? Fallback.SlowAccess : 0) | (FlagUse.IsNone(_guest[n]) ? Fallback.KeepsFlags : 0));
+        _e.U32(n | (covered ? Fallback.SlowAccess : 0) | (FlagUse.IsNone(_guest[n]) ? Fallback.KeepsFlags : 0) | (IsShielded(n) ? Fallback.Shielded : 0));
         _e.CallTo(_routines.Interpret);
     }
 

@@ -24,5 +24,8 @@ public unsafe struct CodePage
     public ulong Linear;
     public ModeKey Mode;
     public Block* Blocks;
+
+    /// <summary>What the blocks were made from.</summary>
+    public PageCopy Copy;
     public CodePage* NextInBucket;
 }

@@ -14,7 +14,7 @@ namespace Akvam.Cpu.Translator;
 /// </remarks>
 internal sealed unsafe class CodeStore : IDisposable
 {
-    private const int CodeBytes = 64 << 20, RecordBytes = 24 << 20, PageBits = 10;
+    private const int CodeBytes = 64 << 20, RecordBytes = 32 << 20, PageBits = 10;
 
     /// <summary>Where mode and epoch are in a stamp.</summary>
     public const int ModeShift = 12, EpochShift = 36;
@@ -103,14 +103,10 @@ internal sealed unsafe class CodeStore : IDisposable
         uint version = CodeMap.Current(page->Version);
         if (page->Epoch != epoch || page->SeenVersion != version)
         {
-            for (Block* b = page->Blocks, next; b != null; b = next)
+            CodeMap.NoteCode(page->Version, page->Copy.Granules);
+            if (page->Copy.Granules == 0 || !page->Copy.Matches(page->Host))
             {
-                next = b->NextInPage;
-                CodeMap.NoteCode(page->Version, b->Host, b->Bytes);
-                if (!new ReadOnlySpan<byte>(b->Host, b->Bytes).SequenceEqual(new ReadOnlySpan<byte>(Block.Code(b), b->Bytes)))
-                {
-                    Drop(b);
-                }
+                Compare(page);
             }
 
             page->SeenVersion = version;
@@ -123,9 +119,51 @@ internal sealed unsafe class CodeStore : IDisposable
     /// <summary>A block got host code.</summary>
     public void Publish(Block* b)
     {
-        b->NextInPage = b->Page->Blocks;
-        b->Page->Blocks = b;
+        CodePage* page = b->Page;
+        b->NextInPage = page->Blocks;
+        page->Blocks = b;
+        if (page->Copy.Granules == 0)
+        {
+            return;
+        }
+
+        page->Copy.Take(page->Host, CodeMap.Granules(b->Host, b->Bytes));
+        if (!page->Copy.Has(Offset(b), Block.Code(b), b->Bytes))
+        {
+            // The page has changed since: which blocks are good is found out before one of them is entered.
+            page->Copy.Granules = 0;
+        }
     }
+
+    /// <summary>Copies the page's code anew, and drops blocks that were made from something else.</summary>
+    private void Compare(CodePage* page)
+    {
+        ref PageCopy copy = ref page->Copy;
+        if (copy.Bytes == null)
+        {
+            copy.Bytes = Record(PageCopy.Size);
+        }
+
+        ulong granules = 0;
+        for (Block* b = page->Blocks; b != null; b = b->NextInPage)
+        {
+            granules |= CodeMap.Granules(b->Host, b->Bytes);
+        }
+
+        CodeMap.NoteCode(page->Version, granules);
+        copy.Granules = 0;
+        copy.Take(page->Host, granules);
+        for (Block* b = page->Blocks, next; b != null; b = next)
+        {
+            next = b->NextInPage;
+            if (!copy.Has(Offset(b), Block.Code(b), b->Bytes))
+            {
+                Drop(b);
+            }
+        }
+    }
+
+    private static int Offset(Block* b) => (int)((ulong)b->Host & (PageCopy.Size - 1));
 
     /// <summary>Indirect branches find the block from now on.</summary>
     public void Remember(Block* b) => _jumps.Set(b->Rip, (nint)b->HostCode);

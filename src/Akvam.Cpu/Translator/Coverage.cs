@@ -40,6 +40,10 @@ internal static unsafe class Coverage
 
         /// <summary>CLD, STD, and CLI in kernel code.</summary>
         SystemFlag,
+
+        /// <summary>MOV from a segment register to 32 or 64 bits.</summary>
+        ReadSegment,
+        PushFlags,
     }
 
     public static Form Of(Insn* i, in Instruction x, ModeKey mode)
@@ -119,6 +123,8 @@ internal static unsafe class Coverage
     {
         switch (x.Mnemonic)
         {
+            case Mnemonic.Mov when x.Code is Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg && !memory:
+                return Form.ReadSegment;
             case Mnemonic.Mov when x.Code == Code.Mov_r64_cr:
                 return i->R1 is 0 or 2 or 3 or 4 ? Form.ReadControl : Form.Interpreted;
             case Mnemonic.Mov or Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Lea or Mnemonic.Xchg or Mnemonic.Movnti
@@ -169,6 +175,8 @@ internal static unsafe class Coverage
                 return Form.SystemReturn;
             case Code.Swapgs:
                 return Form.SwapGs;
+            case Code.Pushfq:
+                return Form.PushFlags;
             case Code.Cld or Code.Std:
                 return Form.SystemFlag;
             case Code.Cli:

@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
+using Akvam.Cpu.Semantics;
 using Akvam.Cpu.State;
+using Iced.Intel;
 
 namespace Akvam.Cpu.Translator;
 
@@ -16,11 +18,16 @@ internal static unsafe class Fallback
     /// <summary>Set in the number of an instruction that neither reads nor changes arithmetic flags: they stay in the form of host code.</summary>
     public const int KeepsFlags = 1 << 17;
 
+    /// <summary>Set in the number of an STI behind which the block has another instruction.</summary>
+    public const int Shielded = 1 << 18;
+
     private const int Number = SlowAccess - 1;
 
     public static nint Address => (nint)(delegate* unmanaged<CpuState*, Block*, int, int>)&Interpret;
 
     public static nint ProbeAddress => (nint)(delegate* unmanaged<CpuState*, ulong, int, int>)&Probe;
+
+    public static nint VerifyAddress => (nint)(delegate* unmanaged<CpuState*, Block*, int>)&Verify;
 
     /// <summary>1: the TLB has the page now. What would fault does so when it is really accessed.</summary>
     [UnmanagedCallersOnly]
@@ -47,6 +54,23 @@ internal static unsafe class Fallback
         }
     }
 
+    /// <summary>1: the page of a block that is about to be entered is mapped where it was, and the block is as it was.</summary>
+    [UnmanagedCallersOnly]
+    private static int Verify(CpuState* s, Block* b)
+    {
+        Processor processor = Processor.Of(s);
+        try
+        {
+            s->Rip = b->Rip;
+            return processor.Translator!.TryVerify(s, b) ? 1 : 0;
+        }
+        catch (Exception)
+        {
+            // It will be thrown again where the block is looked up.
+            return 0;
+        }
+    }
+
     /// <summary>An exception must not cross host code: it waits in the engine until that has returned.</summary>
     [UnmanagedCallersOnly]
     private static int Interpret(CpuState* s, Block* b, int number)
@@ -63,6 +87,11 @@ internal static unsafe class Fallback
 
         try
         {
+            if ((number & Shielded) != 0 && Interrupts.TryStiQuietly(s))
+            {
+                return (int)Flow.Next;
+            }
+
             engine.Count(i->Code, (number & SlowAccess) != 0);
             bool keepsFlags = (number & KeepsFlags) != 0;
             Flow flow = keepsFlags ? Execute(s, engine, i, index) : ExecuteWithFlags(s, engine, i, index);
@@ -124,6 +153,11 @@ internal static unsafe class Fallback
         {
             Engine.Leave(s, i, index, flow);
             engine.Left(s);
+            if (flow == Flow.Abort && s->Abort != AbortReason.Fault && s->QuietSti != 0 && index != 0 && (i - 1)->Code == (ushort)Code.Sti)
+            {
+                // It will be executed again, and is shielded still.
+                s->Shadow = InterruptShadow.Sti;
+            }
         }
 
         return flow;

@@ -18,7 +18,7 @@ internal sealed unsafe class HostRoutines : IDisposable
     private readonly nint _storeX87;
     private readonly nint* _recipes = (nint*)NativeMemory.AllocZeroed((nuint)Recipe.Count, (nuint)sizeof(nint));
 
-    public HostRoutines(Emitter e, nint origin, nint interpret, nint probe)
+    public HostRoutines(Emitter e, nint origin, nint interpret, nint probe, nint verify)
     {
         e.Start(origin);
         EmitJudgeWindow(e);
@@ -38,7 +38,8 @@ internal sealed unsafe class HostRoutines : IDisposable
         EmitLeave(e);
         EmitDispatch(e);
         EmitInterpret(e, interpret);
-        EmitProbe(e, probe);
+        Probe = EmitQuestion(e, probe);
+        Verify = EmitQuestion(e, verify);
         EmitEnter(e);
     }
 
@@ -73,7 +74,13 @@ internal sealed unsafe class HostRoutines : IDisposable
     /// Called with a linear address in the scratch register and a span and kind in the address register: tries to have the TLB filled. "Not equal": it was. The vector
     /// registers are not held afterwards.
     /// </summary>
-    public nint Probe { get; private set; }
+    public nint Probe { get; }
+
+    /// <summary>
+    /// Called with a Block in the scratch register, flags in the state, where it is about to be entered: has its page verified. "Not equal": it is good. The vector registers
+    /// are not held afterwards.
+    /// </summary>
+    public nint Verify { get; }
 
     /// <summary>Called: flags from the state to RFLAGS, whatever the recipe. Changes the scratch register only.</summary>
     public nint RestoreFlags { get; private set; }
@@ -352,21 +359,23 @@ internal sealed unsafe class HostRoutines : IDisposable
         e.JumpTo(DispatchElsewhere);
     }
 
-    private void EmitProbe(Emitter e, nint probe)
+    /// <summary>A call of C# with what is in the scratch and the address register, which answers yes or no.</summary>
+    private nint EmitQuestion(Emitter e, nint answer)
     {
-        Probe = Here(e);
+        nint question = Here(e);
         StorePinned(e);
         EmitStoreUnits(e);
         e.Move(HostRegister.Rsi, HostRegister.Scratch);
         e.Op(0x8B, HostRegister.Rdx, HostRegister.Address, wide: false);
         e.Move(HostRegister.Rdi, HostRegister.State);
         e.AluImmediate(5, HostRegister.Rsp, 8);
-        e.MoveImmediate(HostRegister.Rax, (ulong)probe);
+        e.MoveImmediate(HostRegister.Rax, (ulong)answer);
         e.Op(0xFF, 2, HostRegister.Rax, wide: false);
         e.AluImmediate(0, HostRegister.Rsp, 8);
         e.Op(0x85, HostRegister.Rax, HostRegister.Rax, wide: false);
         LoadPinned(e);
         e.Return();
+        return question;
     }
 
     public void Dispose() => NativeMemory.Free(_recipes);

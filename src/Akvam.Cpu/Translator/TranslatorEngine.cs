@@ -30,7 +30,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     {
         _processor = processor;
         _store = new CodeStore(processor.State);
-        _routines = new HostRoutines(_emitter, _store.Next, Fallback.Address, Fallback.ProbeAddress);
+        _routines = new HostRoutines(_emitter, _store.Next, Fallback.Address, Fallback.ProbeAddress, Fallback.VerifyAddress);
         _store.AddRoutines(_emitter.Bytes);
         _translator = new BlockTranslator(_emitter, _routines, _store);
     }
@@ -135,6 +135,21 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
     /// <summary>See <see cref="CodeStore.DropWindow"/>.</summary>
     public void DropWindow(CpuState* s) => _store.DropWindow(s);
+
+    /// <summary>
+    /// Without a way through the run loop: the page of a block that host code wants to enter is looked up and, if need be, compared. False: the run loop has to see it.
+    /// </summary>
+    public bool TryVerify(CpuState* s, Block* b)
+    {
+        if (b->Mode != s->Mode || !_processor.Blocks.Fetch(s, b->Rip, out BlockCache.FetchEntry page)
+            || page.Host != b->Page->Host || Volatile.Read(ref *page.Version) == 0)
+        {
+            return false;
+        }
+
+        _store.Verify(b->Page, s->Stamp, s->Epoch);
+        return b->HostCode != null;
+    }
 
     /// <summary>Keeps an exception until host code has returned.</summary>
     public void Fail(Exception e) => _failure = ExceptionDispatchInfo.Capture(e);
