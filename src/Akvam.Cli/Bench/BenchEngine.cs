@@ -6,13 +6,13 @@ namespace Akvam.Cli.Bench;
 internal sealed class BenchEngine
 {
     private readonly Func<BenchGuests, string, string, string[]?> _command;
-    private readonly Func<LinuxRun, string[]>? _boot;
+    private readonly Func<BenchGuests, LinuxRun, string[]>? _boot;
 
     /// <param name="name">What it is called on the command line.</param>
     /// <param name="missing">Why it cannot run on this machine, or null.</param>
     /// <param name="command">The program and its arguments for a guest and the text behind the guest's name, or null where it cannot run that guest.</param>
     /// <param name="boot">The same for the Linux boot, or null where it cannot do that.</param>
-    private BenchEngine(string name, string? missing, Func<BenchGuests, string, string, string[]?> command, Func<LinuxRun, string[]>? boot = null)
+    private BenchEngine(string name, string? missing, Func<BenchGuests, string, string, string[]?> command, Func<BenchGuests, LinuxRun, string[]>? boot = null)
     {
         Name = name;
         _boot = boot;
@@ -26,7 +26,7 @@ internal sealed class BenchEngine
     public string? Missing { get; }
 
     /// <summary>The engines there are.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["native", "interpreter", "translator", "tcg"];
+    public static IReadOnlyList<string> Names { get; } = ["native", "interpreter", "translator", "tcg", "exec"];
 
     private static string Megabytes => LinuxRun.Megabytes.ToString(CultureInfo.InvariantCulture);
 
@@ -44,22 +44,31 @@ internal sealed class BenchEngine
                     name,
                     missing,
                     (guests, guest, text) => [own, "run", guests.Image(guest), "--memory", "256", "--append", $"x {text}", "--engine", name],
-                    linux => [own, "boot", "--kernel", linux.Kernel, "--initrd", linux.Initrd, "--memory", Megabytes, "--engine", name]);
+                    (_, linux) => [own, "boot", "--kernel", linux.Kernel, "--initrd", linux.Initrd, "--memory", Megabytes, "--engine", name]);
             case "tcg":
-                // One thread, so that its CPU time is that of the guest; the newest processor model, so that no feature is missing.
-                return new BenchEngine(name, OnPath("qemu-system-x86_64") ? null : "qemu-system-x86_64 is not installed", (guests, guest, text) =>
-                [
-                    "qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "pc", "-cpu", "max", "-m", "256", "-kernel", guests.Image(guest),
-                    "-append", $"x {text}", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
-                ],
-                linux =>
-                [
-                    "qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "pc", "-cpu", "max", "-m", Megabytes, "-kernel", linux.Kernel, "-initrd", linux.Initrd,
-                    "-append", LinuxRun.CommandLine, "-display", "none", "-nic", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
-                ]);
+                // One thread, so that its CPU time is that of the guest.
+                return Qemu(name, "tcg,thread=single", _ => []);
+            case "exec":
+                // The script becomes QEMU, and Akvam a part of that process, so its CPU time is all of it.
+                return Qemu(name, "kvm", guests => [guests.Script, "exec", "--"]);
             default:
                 throw new ArgumentOutOfRangeException(nameof(name), name, "not an engine");
         }
+    }
+
+    /// <summary>QEMU with the newest processor model, so that no feature is missing.</summary>
+    private static BenchEngine Qemu(string name, string accelerator, Func<BenchGuests, string[]> before)
+    {
+        string[] Command(BenchGuests guests, string[] more) =>
+        [
+            .. before(guests), "qemu-system-x86_64", "-accel", accelerator, "-machine", "pc", "-cpu", "max", "-m", Megabytes, .. more,
+            "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
+        ];
+        return new BenchEngine(
+            name,
+            OnPath("qemu-system-x86_64") ? null : "qemu-system-x86_64 is not installed",
+            (guests, guest, text) => Command(guests, ["-kernel", guests.Image(guest), "-append", $"x {text}", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]),
+            (guests, linux) => Command(guests, ["-kernel", linux.Kernel, "-initrd", linux.Initrd, "-append", LinuxRun.CommandLine, "-nic", "none"]));
     }
 
     /// <summary>The program and its arguments for one guest, or null where this engine cannot run it.</summary>
@@ -70,7 +79,7 @@ internal sealed class BenchEngine
         _command(guests, guest, string.Create(CultureInfo.InvariantCulture, $"scale={scale}"));
 
     /// <summary>The program and its arguments that boot Linux, or null where this engine cannot do that.</summary>
-    public string[]? Boot(LinuxRun linux) => _boot?.Invoke(linux);
+    public string[]? Boot(BenchGuests guests, LinuxRun linux) => _boot?.Invoke(guests, linux);
 
     private static bool OnPath(string program) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries).Any(folder => File.Exists(Path.Combine(folder, program)));

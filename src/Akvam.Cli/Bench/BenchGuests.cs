@@ -7,9 +7,13 @@ namespace Akvam.Cli.Bench;
 /// <summary>The benchmark guests: their sources in the working tree, and what the makefile there builds from them.</summary>
 internal sealed class BenchGuests
 {
-    private readonly string _folder;
+    private readonly string _root, _folder;
 
-    private BenchGuests(string folder) => _folder = folder;
+    private BenchGuests(string root, string folder)
+    {
+        _root = root;
+        _folder = folder;
+    }
 
     /// <summary>All of them, in the order of the report.</summary>
     public static IReadOnlyList<string> All { get; } = ["int", "mem", "fp", "call", "loop", "mmu", "sys", "io", "smc", "smi"];
@@ -36,13 +40,16 @@ internal sealed class BenchGuests
             Task<string> errors = make.StandardError.ReadToEndAsync();
             _ = make.StandardOutput.ReadToEnd();
             make.WaitForExit();
-            return make.ExitCode == 0 ? new BenchGuests(output) : throw new MachineException($"the benchmark guests could not be built: {FirstError(errors.Result)}");
+            return make.ExitCode == 0 ? new BenchGuests(root, output) : throw new MachineException($"the benchmark guests could not be built: {FirstError(errors.Result)}");
         }
         catch (Win32Exception e)
         {
             throw new MachineException("the benchmark guests are built with make and a C compiler, and make is not there; on Debian: apt-get install make gcc", e);
         }
     }
+
+    /// <summary>The program that brings Akvam to others, at the top of the working tree.</summary>
+    public string Script => Path.Combine(_root, "akvam");
 
     /// <summary>The guest's multiboot image.</summary>
     public string Image(string guest) => Path.Combine(_folder, $"{guest}.elf");

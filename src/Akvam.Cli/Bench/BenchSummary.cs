@@ -23,7 +23,7 @@ internal static class BenchSummary
 
         foreach (BenchWork work in BenchWork.All)
         {
-            if (s_engines.Any(e => work.Best(report, e) is not null))
+            if (s_engines.Any(e => Best(report, work, e) is not null) && (work.Subject == Subject || work.Best(report, work.Subject) is not null))
             {
                 table.AddRow([.. Row(report, work).Select(Markup.Escape)]);
             }
@@ -40,15 +40,18 @@ internal static class BenchSummary
         yield return work.Name;
         foreach (string engine in s_engines)
         {
-            yield return BenchTable.Value(work.Phases[0], work.Best(report, engine));
+            yield return BenchTable.Value(work.Phases[0], Best(report, work, engine));
         }
 
-        double? ratio = work.Best(report, Other) / work.Best(report, Subject);
-        yield return Ratio(work.Best(report, Subject) / work.Best(report, Native));
+        double? subject = work.Best(report, work.Subject), ratio = work.Best(report, Other) / subject;
+        yield return Ratio(subject / work.Best(report, Native));
         yield return Ratio(ratio);
         yield return work.Goal is { } goal ? goal.ToString("0.#", CultureInfo.InvariantCulture) : "";
         yield return ratio is null || work.Goal is null ? "" : ratio >= work.Goal ? "met" : "not met";
     }
+
+    /// <summary>The figure of an engine's column; in the translator's is what is judged.</summary>
+    private static double? Best(BenchReport report, BenchWork work, string engine) => work.Best(report, engine == Subject ? work.Subject : engine);
 
     private static string Ratio(double? ratio) => ratio is { } value ? value.ToString(value < 10 ? "0.00" : "0.0", CultureInfo.InvariantCulture) : "–";
 }

@@ -68,7 +68,7 @@ internal static class BenchCommand
         {
             if (guest == LinuxRun.Guest)
             {
-                BootLinux(report, engines, guests.Folder, rounds, say);
+                BootLinux(report, engines, guests, rounds, say);
                 continue;
             }
 
@@ -86,12 +86,12 @@ internal static class BenchCommand
         }
     }
 
-    private static void BootLinux(BenchReport report, BenchEngine[] engines, string folder, int rounds, Action<string> say)
+    private static void BootLinux(BenchReport report, BenchEngine[] engines, BenchGuests guests, int rounds, Action<string> say)
     {
         LinuxRun linux;
         try
         {
-            linux = LinuxRun.Prepare(folder);
+            linux = LinuxRun.Prepare(guests.Folder);
         }
         catch (MachineException e)
         {
@@ -103,7 +103,7 @@ internal static class BenchCommand
         {
             foreach (BenchEngine engine in engines)
             {
-                if (engine.Boot(linux) is not { } command)
+                if (engine.Boot(guests, linux) is not { } command)
                 {
                     continue;
                 }
