@@ -137,10 +137,10 @@ internal sealed unsafe partial class BlockTranslator
                 ContinueAt(next);
                 break;
             case Coverage.Form.JumpIndirect:
-                LoadTarget(n);
-                int unknown = HostRoutines.EmitFind(_e);
+                int register = LoadTarget(n);
+                int unknown = HostRoutines.EmitFind(_e, register);
                 _e.Patch(unknown);
-                CheckCanonical(n);
+                CheckCanonical(n, register);
                 _e.JumpTo(_routines.LeaveTo);
                 break;
             case Coverage.Form.CallIndirect:
@@ -165,8 +165,8 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitCallIndirect(int n, ulong next)
     {
         bool kept = IsImmediate(next) && _groupOf[n] < 0;
-        LoadTarget(n);
-        int unknown = HostRoutines.EmitSearch(_e);
+        int register = LoadTarget(n);
+        int unknown = HostRoutines.EmitSearch(_e, register);
         _e.Load(Address, HostRoutines.FoundCode);
         int found = _e.Position;
         if (kept)
@@ -184,7 +184,7 @@ internal sealed unsafe partial class BlockTranslator
 
         ContinueAt(next);
         _e.Patch(unknown);
-        CheckCanonical(n);
+        CheckCanonical(n, register);
         _e.Store(HostMemory.State(StateOffset.Saved), Scratch);
         _e.MoveImmediate(Address, (ulong)_routines.LeaveToSaved);
         _e.JumpBack(found);
@@ -209,27 +209,18 @@ internal sealed unsafe partial class BlockTranslator
         _e.JumpTo(_routines.Dispatch);
     }
 
-    /// <summary>The target of an indirect branch into the scratch register.</summary>
-    private void LoadTarget(int n)
+    /// <summary>The register that has the target of an indirect branch: the guest's own, or the scratch register.</summary>
+    private int LoadTarget(int n)
     {
         if (_guest[n].Op0Kind == OpKind.Register)
         {
-            int guest = Guest(_guest[n], 0), host = HostRegister.Of(guest);
-            if (host < 0)
-            {
-                _e.Load(Scratch, HostMemory.State(guest * 8));
-            }
-            else
-            {
-                _e.Move(Scratch, host);
-            }
-
-            return;
+            return LoadGuest(Guest(_guest[n], 0), Scratch);
         }
 
         GuestAddress address = GuestAddress.Of(Insn(n));
         LookUp(n, address, 8, write: false);
         _e.Load(Scratch, Operand(address));
+        return Scratch;
     }
 
     /// <summary>To the guest's stack, and with what follows as its continuation to the host's.</summary>
@@ -270,9 +261,14 @@ internal sealed unsafe partial class BlockTranslator
         _e.JumpBack(_deep.Resume);
     }
 
-    /// <summary>Canonical in 48 bits; the interpreter decides about others.</summary>
-    private void CheckCanonical(int n)
+    /// <summary>Canonical in 48 bits; the interpreter decides about others. The address is in the scratch register then.</summary>
+    private void CheckCanonical(int n, int register = Scratch)
     {
+        if (register != Scratch)
+        {
+            _e.Move(Scratch, register);
+        }
+
         _e.Move(Address, Scratch);
         _e.ShiftImmediate(ShiftLeft, Address, CanonicalShift);
         _e.ShiftImmediate(ShiftArithmetic, Address, CanonicalShift);

@@ -56,7 +56,19 @@ internal sealed unsafe partial class BlockTranslator
             b = to;
         }
 
-        _e.Lea(to, new HostMemory(b, index, a.Scale, a.Disp + more));
+        if (index < 0 && b >= 0 && a.Disp + more == 0)
+        {
+            // A move costs the host nothing.
+            if (b != to)
+            {
+                _e.Move(to, b);
+            }
+        }
+        else
+        {
+            _e.Lea(to, new HostMemory(b, index, a.Scale, a.Disp + more));
+        }
+
         if (addBase)
         {
             _e.Op(0x03, to, HostMemory.State(a.Base));

@@ -272,10 +272,10 @@ internal sealed unsafe class HostRoutines : IDisposable
         e.JumpTo(LeaveTo);
     }
 
-    /// <summary>Looks the guest address in the scratch register up, and goes on there. The jump that is returned is taken when it is not in the table.</summary>
-    public static int EmitFind(Emitter e)
+    /// <summary>Looks the guest address in a register up, and goes on there. The jump that is returned is taken when it is not in the table.</summary>
+    public static int EmitFind(Emitter e, int target = HostRegister.Scratch)
     {
-        int miss = EmitSearch(e);
+        int miss = EmitSearch(e, target);
         e.JumpIndirect(FoundCode);
         return miss;
     }
@@ -283,14 +283,14 @@ internal sealed unsafe class HostRoutines : IDisposable
     /// <summary>After <see cref="EmitSearch"/>: where the code that was found is kept.</summary>
     public static HostMemory FoundCode => new(HostRegister.State, HostRegister.Address, 3, JumpTable.CodesAt);
 
-    /// <summary>Looks the guest address in the scratch register up; the jump that is returned is taken when it is not in the table.</summary>
-    public static int EmitSearch(Emitter e)
+    /// <summary>Looks the guest address in a register up; the jump that is returned is taken when it is not in the table.</summary>
+    public static int EmitSearch(Emitter e, int target)
     {
-        const int a = HostRegister.Scratch, b = HostRegister.Address;
-        e.ShiftRightInto(b, a, JumpTable.HashShift);
-        e.Op(0x33, b, a, wide: false);
-        e.AluImmediate(4, b, JumpTable.Mask, wide: false);
-        e.Op(0x3B, a, new HostMemory(HostRegister.State, b, 3, JumpTable.TargetsAt));
+        const int index = HostRegister.Address;
+        e.ShiftRightInto(index, target, JumpTable.HashShift);
+        e.Op(0x33, index, target, wide: false);
+        e.AluImmediate(4, index, JumpTable.Mask, wide: false);
+        e.Op(0x3B, target, new HostMemory(HostRegister.State, index, 3, JumpTable.TargetsAt));
         return e.JumpIf(HostCondition.NotEqual);
     }
 
