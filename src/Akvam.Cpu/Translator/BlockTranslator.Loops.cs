@@ -31,7 +31,8 @@ internal sealed unsafe partial class BlockTranslator
         int writer = -1;
         for (int n = 0; n < last; n++)
         {
-            if (_forms[n] == Coverage.Form.Interpreted)
+            // They have to find the flags in the state, or read them.
+            if (_forms[n] is Coverage.Form.Interpreted or Coverage.Form.PushFlags)
             {
                 return;
             }
