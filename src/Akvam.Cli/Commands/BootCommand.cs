@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using Akvam.Cli.Packages;
 using Akvam.Cli.Terminal;
 using Akvam.Machine.Initramfs;
@@ -56,7 +55,7 @@ internal static class BootCommand
         var session = new GuestSession(machine, ownInit);
         try
         {
-            session.Pc.LoadLinux(kernel, new LinuxBoot(CommandLineFor(append, ownInit), initrd, Seed: RandomNumberGenerator.GetBytes(SeedBytes)));
+            session.Pc.LoadLinux(kernel, new LinuxBoot(CommandLineFor(append, ownInit), initrd, Seed: SystemRandomSource.GetBytes(SeedBytes)));
             return session;
         }
         catch

@@ -12,6 +12,7 @@ internal static unsafe partial class Libc
     public const int MS_ASYNC = 1;
     public const int F_DUPFD_CLOEXEC = 1030;
     public const int RWF_NOWAIT = 8;
+    public const int EINTR = 4;
     public const short POLLIN = 1;
     public static readonly void* MapFailed = (void*)-1;
 
@@ -41,6 +42,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint preadv2(int file, IoVector* vectors, int count, long offset, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint getrandom(void* buffer, nuint count, uint flags);
 
     [LibraryImport("libc")]
     public static partial int close(int file);
