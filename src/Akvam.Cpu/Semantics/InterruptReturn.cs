@@ -94,8 +94,9 @@ internal static unsafe class InterruptReturn
 
     private static bool PopThree(CpuState* s, int width, out ulong rip, out ushort selector, out ulong image)
     {
-        image = 0;
-        bool good = FarReturn.Slot(s, 0, width, out rip) & FarReturn.Slot(s, width, width, out ulong slot) && FarReturn.Slot(s, 2 * width, width, out image);
+        // One that fails, or waits for user space, is the last that is read.
+        ulong slot = image = 0;
+        bool good = FarReturn.Slot(s, 0, width, out rip) && FarReturn.Slot(s, width, width, out slot) && FarReturn.Slot(s, 2 * width, width, out image);
         selector = (ushort)slot;
         return good;
     }

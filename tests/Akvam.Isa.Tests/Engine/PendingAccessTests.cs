@@ -42,6 +42,21 @@ public sealed unsafe class PendingAccessTests
         Assert.False(m.Processor.Pending.HasWork || m.Processor.Pending.IsReplay);
     }
 
+    /// <summary>IRET of 16 bits asks for one part of its frame after the other, not for what is behind one that it has not got.</summary>
+    [Fact]
+    public void A_frame_outside_memory()
+    {
+        using TestMachine m = Machine("");
+        ModeSetup.Enter(m, GuestMode.Real, Origin);
+        m.State->Retired = 0;
+        m.Memory[(int)Origin] = 0xCF;
+        m.State->Ss.Base = Mmio;
+        m.State->Gpr[Register.Rsp] = 0;
+        ControlRegisters.Reloaded(m.State);
+        Assert.Equal("R1000000:2 R1000002:2 R1000004:2", Serve(m));
+        Assert.Equal((0xA3A2ul, 0xA5A4, 6ul), (m.State->Rip, m.State->Cs.Selector, m.State->Gpr[Register.Rsp]));
+    }
+
     [Theory]
     [InlineData("8B07", "R400000:2")]
     [InlineData("8907", "W400000:2=4433")]

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Akvam.Cpu;
 using Akvam.Cpu.State;
 
@@ -84,10 +85,18 @@ public sealed unsafe class SmmTransparencyTests
                 BitConverter.TryWriteBytes(m.Inner.Memory.Slice((int)SmmMachine.Rip + LoopBytes + 1, small ? 2 : 4), small ? (short)back : back);
             }
 
+            bool alike = true;
             for (int chunk = 0; chunk < Chunks; chunk++)
             {
-                ulong count = (ulong)random.Next(1, MostOfChunk);
+                ulong count = (ulong)random.Next(1, MostOfChunk), end = plain.S->Retired + count;
                 RunResult expected = Advance(plain, count);
+                if ((expected == RunResult.Limit && plain.S->Retired != end) || HasSpoiltPdptes(plain))
+                {
+                    // So many faults end a run too, wherever that is: the instruction to compare at never came. And RSM, which loads CR3, reads the PDPTEs again.
+                    alike = false;
+                    break;
+                }
+
                 disturbed.EnterSmm();
                 RunResult actual = Advance(disturbed, HandlerLength + count);
                 Assert.True(
@@ -100,7 +109,7 @@ public sealed unsafe class SmmTransparencyTests
                 }
             }
 
-            Assert.True(plain.Inner.Memory.SequenceEqual(disturbed.Inner.Memory), $"AKVAM_SEED={seed + n}: memory differs");
+            Assert.True(!alike || plain.Inner.Memory.SequenceEqual(disturbed.Inner.Memory), $"AKVAM_SEED={seed + n}: memory differs");
         }
 
         Assert.True(together > programs, $"{together} parts of {programs} programs");
@@ -108,6 +117,18 @@ public sealed unsafe class SmmTransparencyTests
         {
             Assert.True(disturbed.Inner.Processor.TranslatorStatistics.Blocks > programs, "nothing was translated");
         }
+    }
+
+    /// <summary>The program wrote to the PDPTEs that the processor holds.</summary>
+    private static bool HasSpoiltPdptes(SmmMachine m)
+    {
+        if ((m.S->Cr4 & Cr4.PAE) == 0 || (m.S->Efer & Efer.LMA) != 0)
+        {
+            return false;
+        }
+
+        var inMemory = MemoryMarshal.Cast<byte, ulong>(m.Inner.Memory.Slice((int)m.S->Cr3 & ~31, 4 * sizeof(ulong)));
+        return !inMemory.SequenceEqual(new ReadOnlySpan<ulong>(m.S->Pdpte, 4));
     }
 
     private static string[] Loops(GuestMode mode) =>

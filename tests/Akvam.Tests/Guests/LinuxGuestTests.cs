@@ -25,14 +25,17 @@ public sealed class LinuxGuestTests : IDisposable
     [InlineData(2)]
     public async Task TheKernelOfTheCacheBootsAndWorks(int cpus) => await Boot(Fetch(new AptPackages(), ""), cpus);
 
-    /// <summary>The same boot on both engines at once, compared up to the end of the checks.</summary>
+    /// <summary>The same boot on both engines at once, compared up to the end of the checks; also with all code translated at once, stopped at instructions that chance does not choose.</summary>
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public async Task TheEnginesAgreeInstructionForInstruction(int cpus)
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(2, true)]
+    public async Task TheEnginesAgreeInstructionForInstruction(int cpus, bool translateAll)
     {
         GuestFiles files = Fetch(new AptPackages(), "");
-        (int exit, string output, string errors) = await Run("check", "--kernel", files.Kernel, "--initrd", WriteInitrd(files), "--cpus", $"{cpus}", "--append", "rdinit=/check");
+        (int exit, string output, string errors) = await Run(
+            translateAll ? "0" : "",
+            ["check", "--kernel", files.Kernel, "--initrd", WriteInitrd(files), "--cpus", $"{cpus}", "--append", "rdinit=/check", "--every", translateAll ? "20011" : "0"]);
         Assert.True(exit == 0, $"exit code {exit}\n{errors}\n{output}");
         Assert.Contains("AKVAM-GUEST-DONE", output, StringComparison.Ordinal);
         Assert.Matches("akvam: no difference in [0-9,]{11,} instructions: .*; poweroff 0", errors);
@@ -118,7 +121,11 @@ public sealed class LinuxGuestTests : IDisposable
         return path;
     }
 
-    private static async Task<(int Exit, string Output, string Errors)> Run(params string[] arguments)
+    private static Task<(int Exit, string Output, string Errors)> Run(params string[] arguments) => Run("", arguments);
+
+    /// <param name="translateAfter">AKVAM_TRANSLATE_AFTER; empty: as it is.</param>
+    /// <param name="arguments">The command.</param>
+    private static async Task<(int Exit, string Output, string Errors)> Run(string translateAfter, string[] arguments)
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "akvam-cli"), arguments)
         {
@@ -126,6 +133,11 @@ public sealed class LinuxGuestTests : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        if (translateAfter.Length != 0)
+        {
+            start.Environment["AKVAM_TRANSLATE_AFTER"] = translateAfter;
+        }
+
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
