@@ -47,9 +47,17 @@ public sealed unsafe class SmmTransparencyTests
         {
             Prepare(plain, mode, seed + n, s_templates);
             Prepare(disturbed, mode, seed + n, s_templates);
+            bool alike = true;
             for (int step = 0; step < Steps; step++)
             {
                 RunResult expected = Step(plain);
+                if (HasSpoiltPdptes(plain))
+                {
+                    // RSM, which loads CR3, reads them again.
+                    alike = false;
+                    break;
+                }
+
                 Disturb(disturbed);
                 RunResult actual = Step(disturbed);
                 Assert.True(expected == actual && plain.Describe() == disturbed.Describe(), $"AKVAM_SEED={seed + n} step {step}: {expected}, {actual}\n{plain.Describe()}\n{disturbed.Describe()}");
@@ -60,7 +68,7 @@ public sealed unsafe class SmmTransparencyTests
                 }
             }
 
-            Assert.True(plain.Inner.Memory.SequenceEqual(disturbed.Inner.Memory), $"AKVAM_SEED={seed + n}: memory differs");
+            Assert.True(!alike || plain.Inner.Memory.SequenceEqual(disturbed.Inner.Memory), $"AKVAM_SEED={seed + n}: memory differs");
         }
 
         Assert.True(executed > programs * 4, $"{executed} instructions of {programs} programs");
@@ -92,7 +100,7 @@ public sealed unsafe class SmmTransparencyTests
                 RunResult expected = Advance(plain, count);
                 if ((expected == RunResult.Limit && plain.S->Retired != end) || HasSpoiltPdptes(plain))
                 {
-                    // So many faults end a run too, wherever that is: the instruction to compare at never came. And RSM, which loads CR3, reads the PDPTEs again.
+                    // So many faults end a run too, wherever that is: the instruction to compare at never came.
                     alike = false;
                     break;
                 }
