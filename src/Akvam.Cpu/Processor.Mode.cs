@@ -46,15 +46,21 @@ public sealed unsafe partial class Processor
         m |= (s->Efer & Efer.SCE) != 0 ? ModeKey.Sce : 0;
         m |= (s->Cr4 & Cr4.OSXMMEXCPT) != 0 ? ModeKey.OsXmmExcpt : 0;
         m |= (s->Cr4 & Cr4.UMIP) != 0 && s->Cpl != 0 ? ModeKey.Umip : 0;
-        m |= !code64 && s->Cs.Limit != uint.MaxValue ? ModeKey.CsLimited : 0;
+        m |= !code64 && (s->Cs.Limit != uint.MaxValue || s->Cs.Base != 0) ? ModeKey.CsNotFlat : 0;
         m |= !code64 && s->Ss.IsBig ? ModeKey.Stack32 : 0;
         m |= !code64 && protectedMode && !vm86 && IsFlat(in s->Ds) && IsFlat(in s->Es) && IsFlat(in s->Ss) ? ModeKey.FlatData : 0;
         s->Mode = m;
         s->CodeBase = code64 ? 0 : s->Cs.Base;
+        s->CodeLimit = code64 ? uint.MaxValue : s->Cs.Limit;
 
         // 16-bit code too counts in 32 bits: only branches with a 16-bit operand size cut EIP, and past the limit of CS there is #GP, no wrap. [SDM1 3.5]
         s->RipMask = code64 ? ulong.MaxValue : 0xFFFF_FFFF;
         s->StackMask = code64 ? ulong.MaxValue : s->Ss.IsBig ? 0xFFFF_FFFF : 0xFFFF;
+        if (!code64)
+        {
+            SegmentEnds.UpdateAll(s);
+        }
+
         TlbControl.UpdateTags(s);
     }
 

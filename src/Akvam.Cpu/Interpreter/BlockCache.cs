@@ -89,12 +89,16 @@ public sealed unsafe class BlockCache : IDisposable
         return b;
     }
 
+    /// <summary>Where an address in CS is.</summary>
+    internal static ulong Linear(CpuState* s, ulong rip) => (rip + s->CodeBase) & s->RipMask;
+
+    private static ulong Limit(CpuState* s) => (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? ulong.MaxValue : s->CodeLimit;
+
     /// <summary>One attempt, to be repeated when it ended with <see cref="_waited"/>.</summary>
     private Block* FindOrDecode(CpuState* s)
     {
         bool code64 = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64;
-        ulong linear = code64 ? s->Rip : (uint)(s->Rip + s->CodeBase);
-        ulong limit = code64 ? ulong.MaxValue : s->Cs.Limit;
+        ulong linear = Linear(s, s->Rip), limit = Limit(s);
         if (s->Rip > limit || (code64 && !Canonical.Is(s, linear)))
         {
             Fault.Gp(s, 0);
@@ -113,11 +117,11 @@ public sealed unsafe class BlockCache : IDisposable
         }
 
         byte* host = page.Host + (linear & 4095);
-        bool limited = (s->Mode & ModeKey.CsLimited) != 0;
+        bool limited = (s->Mode & ModeKey.CsNotFlat) != 0;
         Block** bucket = Bucket(host, s->Mode);
         for (Block* b = *bucket; b != null; b = b->NextInBucket)
         {
-            if (b->Host != host || b->Mode != s->Mode || (b->HostCode != null && b->Rip != s->Rip))
+            if (b->Host != host || b->Mode != s->Mode || (b->HostCode != null && (b->Rip != s->Rip || !b->Page->IsUnder(s))))
             {
                 continue;
             }
@@ -182,9 +186,9 @@ public sealed unsafe class BlockCache : IDisposable
             return b;
         }
 
-        ulong linear = s->Rip;
+        ulong linear = Linear(s, s->Rip);
         var page = new FetchEntry { Host = (byte*)((ulong)b->Host & ~4095ul), Version = b->Version };
-        Block* made = _decoder.Decode(s, linear, page, ulong.MaxValue, (Block*)(_arena + _used), heat);
+        Block* made = _decoder.Decode(s, linear, page, Limit(s), (Block*)(_arena + _used), heat);
         CodeMap.NoteCode(made->Version, made->Host, made->Bytes);
         if (made->Count <= b->Count || !Same(made->Host, Block.Code(made), made->Bytes) || !Same(Block.Code(made), Block.Code(b), b->Bytes))
         {
@@ -273,8 +277,8 @@ public sealed unsafe class BlockCache : IDisposable
 
     private Block* Remember(CpuState* s, Block* b, ulong linear)
     {
-        // A block over two pages, or under a CS limit, is checked at every entry: it never matches in the table.
-        bool direct = b->Host2 == null && (s->Mode & ModeKey.CsLimited) == 0;
+        // A block over two pages, or in a CS that is not flat, is checked at every entry: it never matches in the table.
+        bool direct = b->Host2 == null && (s->Mode & ModeKey.CsNotFlat) == 0;
         b->Linear = direct ? s->Rip + s->CodeBase : 0;
         b->Tag = direct ? s->CodeTag : ulong.MaxValue;
         b->Epoch = s->Epoch;

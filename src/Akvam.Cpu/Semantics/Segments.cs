@@ -123,8 +123,14 @@ internal static unsafe class Segments
         *r = value;
 
         // 64-bit code depends on none of them (FS and GS bases are read at each access), other code on DS, ES and SS.
-        if (same || IsCode64(s) || segment >= Segment.Fs)
+        if (same || IsCode64(s))
         {
+            return Flow.Next;
+        }
+
+        if (segment >= Segment.Fs)
+        {
+            SegmentEnds.Update(s, segment);
             return Flow.Next;
         }
 

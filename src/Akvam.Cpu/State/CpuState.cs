@@ -78,6 +78,13 @@ public unsafe struct CpuState
     /// <summary>CS base, or 0 in 64-bit mode, which ignores it.</summary>
     public ulong CodeBase;
 
+    /// <summary>CS limit, or FFFFFFFF in 64-bit mode, which ignores it.</summary>
+    public uint CodeLimit;
+
+    /// <summary>Outside 64-bit mode: the end of what may be read through ES, CS, SS, DS, FS and GS, and of what may be written (see <see cref="Memory.SegmentEnds"/>).</summary>
+    public fixed ulong ReadEnds[6];
+    public fixed ulong WriteEnds[6];
+
     /// <summary>FFFF, FFFFFFFF or all ones: the mask of stack addresses.</summary>
     public ulong StackMask;
 

@@ -35,8 +35,8 @@ public enum ModeKey : uint
     Pke = 1 << 17,
     Sce = 1 << 18,
 
-    /// <summary>Not 64-bit code, and CS.limit is below 4 GiB: fetches need a limit check.</summary>
-    CsLimited = 1 << 19,
+    /// <summary>Not 64-bit code, and CS has a base or a limit below 4 GiB: where a block is depends on both.</summary>
+    CsNotFlat = 1 << 19,
 
     /// <summary>32-bit stack (SS.B) outside 64-bit mode.</summary>
     Stack32 = 1 << 20,

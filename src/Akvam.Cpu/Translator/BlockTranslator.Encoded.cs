@@ -84,7 +84,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         int size = _guest[n].MemorySize.GetSize();
-        GuestAddress address = GuestAddress.Of(Insn(n));
+        GuestAddress address = AddressOf(n);
         BeforeAccess(n);
         LookUp(n, address, size, Writes(info.GetOpAccess(operand)), (_needs[n] & Needs.Alignment) != 0);
         HostMemory m = Operand(address);

@@ -19,7 +19,7 @@ internal sealed unsafe partial class BlockTranslator
     private int Condition(int n)
     {
         Interpreter.Insn* i = Insn(n);
-        return new GuestBytes(new ReadOnlySpan<byte>(Interpreter.Block.Code(_block) + i->Offset, i->Length)).Opcode & 15;
+        return new GuestBytes(new ReadOnlySpan<byte>(Interpreter.Block.Code(_block) + i->Offset, i->Length), _code64).Opcode & 15;
     }
 
     private void EmitSideExits()
@@ -37,7 +37,7 @@ internal sealed unsafe partial class BlockTranslator
             }
 
             _e.AluImmediate(Add, HostRegister.Left, _block->Count - exit.Number - 1);
-            JumpToEdge(_block->Rip + Insn(exit.Number)->Imm);
+            JumpToEdge(Target(exit.Number));
         }
     }
 }

@@ -83,14 +83,14 @@ internal sealed unsafe partial class BlockTranslator
         switch (_forms[n])
         {
             case Coverage.Form.Push or Coverage.Form.Call:
-                address = GuestAddress.At(State.Register.Rsp, -8);
+                address = GuestAddress.OnStack(State.Register.Rsp, -8, _block->Mode);
                 writes = true;
                 return true;
             case Coverage.Form.Pop or Coverage.Form.Return:
-                address = GuestAddress.At(State.Register.Rsp, 0);
+                address = GuestAddress.OnStack(State.Register.Rsp, 0, _block->Mode);
                 return true;
             case Coverage.Form.Plain or Coverage.Form.Encoded when Accesses(n):
-                address = GuestAddress.Of(Insn(n));
+                address = AddressOf(n);
                 size = _guest[n].MemorySize.GetSize();
                 writes = WritesMemory(_guest[n]);
                 return address.Segment == 0 && address.Base < 16 * 8 && size is > 0 and <= 32;
@@ -248,7 +248,7 @@ internal sealed unsafe partial class BlockTranslator
             case Mnemonic.Sub when x.Op1Kind != OpKind.Register && x.Op1Kind != OpKind.Memory:
                 by = -(long)x.GetImmediate(1);
                 break;
-            case Mnemonic.Lea when GuestAddress.Of(Insn(n)) is var a && a.Base == to * 8 && a.Index == State.Register.ZeroOffset && (Insn(n)->Flags & (Interpreter.InsnFlags.Addr16 | Interpreter.InsnFlags.Addr32)) == 0:
+            case Mnemonic.Lea when AddressOf(n) is var a && a.Base == to * 8 && a.Index == State.Register.ZeroOffset && (Insn(n)->Flags & (Interpreter.InsnFlags.Addr16 | Interpreter.InsnFlags.Addr32)) == 0:
                 by = a.Disp;
                 break;
             default:
@@ -271,7 +271,7 @@ internal sealed unsafe partial class BlockTranslator
         if (NeedsAlignment(n))
         {
             // TEST
-            LoadAddress(Scratch, GuestAddress.Of(Insn(n)), 0);
+            LoadAddress(Scratch, AddressOf(n), 0);
             _e.Op(0xF6, 0, Scratch, wide: false);
             _e.U8(_guest[n].MemorySize.GetSize() - 1);
             Slow(_e.JumpIf(HostCondition.NotEqual), n);

@@ -23,7 +23,7 @@ internal sealed unsafe partial class BlockTranslator
         _loopWriter = 0;
         _loopDeferred = null;
         int last = _block->Count - 1;
-        if (last == 0 || _forms[last] != Coverage.Form.JumpIf || Insn(last)->Imm != 0)
+        if (last == 0 || _forms[last] != Coverage.Form.JumpIf || Target(last) != _block->Rip)
         {
             return;
         }

@@ -42,6 +42,22 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The linear address plus <paramref name="more"/>. May change flags.</summary>
     private void LoadAddress(int to, in GuestAddress a, int more)
     {
+        if (!a.Is64)
+        {
+            LoadOffset(to, a);
+            if (a.Segment != 0)
+            {
+                _e.Op(0x03, to, HostMemory.State(a.Segment), wide: false);
+            }
+
+            if (more != 0)
+            {
+                _e.Op(0x8D, to, new HostMemory(to, more), wide: false);
+            }
+
+            return;
+        }
+
         int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
         bool addBase = false;
         if (GuestAddress.InMemory(a.Index))
@@ -80,9 +96,24 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
+    /// <summary>Outside 64-bit code: the offset in a segment. Changes no flag.</summary>
+    private void LoadOffset(int to, in GuestAddress a)
+    {
+        _e.Op(0x8D, to, new HostMemory(GuestAddress.Host(a.Base), GuestAddress.Host(a.Index), a.Scale, a.Disp), wide: false);
+        if (a.Width == 2)
+        {
+            _e.Op(0x0FB7, to, to, wide: false);
+        }
+    }
+
     /// <summary>The host operand after <see cref="LookUp"/>. The scratch register is free then. Changes flags for segments, and for what is relative to RIP.</summary>
     private HostMemory Operand(in GuestAddress a)
     {
+        if (!a.Is64)
+        {
+            return new HostMemory(Address);
+        }
+
         int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
         if (a.Segment != 0)
         {

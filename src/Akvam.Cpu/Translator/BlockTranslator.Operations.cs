@@ -187,7 +187,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private HostMemory FindOperand(int n, int size, bool write)
     {
-        GuestAddress address = GuestAddress.Of(Insn(n));
+        GuestAddress address = AddressOf(n);
         BeforeAccess(n);
         LookUp(n, address, size, write);
         return Operand(address);

@@ -18,7 +18,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         var bytes = new ReadOnlySpan<byte>(Block.Code(_block) + i->Offset, i->Length);
-        var guest = new GuestBytes(bytes);
+        var guest = new GuestBytes(bytes, _code64);
         var encoding = Encoding.Of(x);
         if (Accesses(n))
         {
@@ -36,7 +36,7 @@ internal sealed unsafe partial class BlockTranslator
         else if ((!encoding.HasModRm && encoding.InOpcode < 0) || Coverage.HasHighByte(x))
         {
             // Accumulator forms and high bytes are the same on the host.
-            _e.Copy(bytes);
+            CopyInstruction(x, guest, bytes);
         }
         else if (encoding.InOpcode >= 0)
         {
@@ -78,6 +78,23 @@ internal sealed unsafe partial class BlockTranslator
 
     private static bool Writes(OpAccess access) => access is OpAccess.Write or OpAccess.CondWrite or OpAccess.ReadWrite or OpAccess.ReadCondWrite;
 
+    private void CopyInstruction(in Instruction x, in GuestBytes guest, ReadOnlySpan<byte> bytes)
+    {
+        if (_code64)
+        {
+            _e.Copy(bytes);
+            return;
+        }
+
+        Prefixes(x, guest);
+        _e.Opcode(guest.Opcode);
+        _e.Copy(bytes[guest.OperandsAt..]);
+    }
+
+    /// <summary>Outside 64-bit code the prefix may mean the other size: the instruction's first operand, or its name, tells.</summary>
+    private static bool IsOfWords(in Instruction x) => x.Mnemonic is Mnemonic.Cbw or Mnemonic.Cwd
+        || (x.OpCount != 0 && (x.Op0Kind == OpKind.Register ? x.Op0Register.GetSize() : x.Op0Kind == OpKind.Memory ? x.MemorySize.GetSize() : 0) == 2);
+
     /// <summary>Prefixes that the opcode needs. F2 and F3 are part of these few opcodes only.</summary>
     private void Prefixes(in Instruction x, in GuestBytes guest)
     {
@@ -86,7 +103,7 @@ internal sealed unsafe partial class BlockTranslator
             _e.U8(0xF0);
         }
 
-        if (guest.OperandSize)
+        if (_code64 ? guest.OperandSize : IsOfWords(x))
         {
             _e.U8(0x66);
         }
@@ -100,6 +117,12 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitMemoryForm(int n, in GuestBytes guest, Encoding encoding, ReadOnlySpan<byte> bytes)
     {
         ref readonly Instruction x = ref _guest[n];
+        if (GuestAddress.IsAbsolute(x.Code))
+        {
+            EmitAbsolute(n, guest);
+            return;
+        }
+
         InstructionInfo info = _info.GetInfo(x);
         bool write = Writes(info.GetOpAccess(encoding.Rm));
         HostMemory operand = FindOperand(n, x.MemorySize.GetSize(), write);
@@ -119,11 +142,30 @@ internal sealed unsafe partial class BlockTranslator
         AfterAccess(n);
     }
 
+    /// <summary>MOV with an address as an immediate (A0 to A3) becomes the form with ModRM (88 to 8B): their bits for size are alike, those for the direction are not.</summary>
+    private void EmitAbsolute(int n, in GuestBytes guest)
+    {
+        const int FromMemory = 0x8A, ToMemory = 0x88, Store = 2, Sized = 1;
+        bool write = (guest.Opcode & Store) != 0;
+        HostMemory operand = FindOperand(n, _guest[n].MemorySize.GetSize(), write);
+        Prefixes(_guest[n], guest);
+        _e.Op((write ? ToMemory : FromMemory) | (guest.Opcode & Sized), HostRegister.Rax, operand, wide: false);
+        AfterAccess(n);
+    }
+
     /// <summary>LEA changes no flag, so neither may what computes its operand.</summary>
     private void EmitLea(int n, in GuestBytes guest, Encoding encoding)
     {
         ref readonly Instruction x = ref _guest[n];
-        GuestAddress a = GuestAddress.Of(Insn(n));
+        GuestAddress a = AddressOf(n);
+        if (a.Width == 2)
+        {
+            // What is cut to 16 bits first, and then to the operand's size.
+            LoadOffset(Address, a);
+            _e.SizedOp(0x88, SizeOf(x), Address, HostRegister.Of(Guest(x, encoding.Reg)));
+            return;
+        }
+
         int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
         if (GuestAddress.InMemory(a.Base))
         {
@@ -162,6 +204,13 @@ internal sealed unsafe partial class BlockTranslator
     {
         int register = Guest(x, encoding.InOpcode);
         int host = LoadGuest(register, Scratch);
+        if (x.Mnemonic is Mnemonic.Inc or Mnemonic.Dec)
+        {
+            // The short forms are REX in 64-bit code.
+            _e.SizedOp(0xFE, SizeOf(x), x.Mnemonic == Mnemonic.Inc ? 0 : 1, host);
+            return;
+        }
+
         Prefixes(x, guest);
         _e.Rex(guest.Wide, 0, 0, host >> 3, guest.Rex != 0);
         _e.Opcode((guest.Opcode & ~7) | (host & 7));

@@ -144,7 +144,7 @@ internal sealed unsafe partial class BlockTranslator
         _e.Op(Or32, Scratch, HostMemory.State(SystemOffset.SystemFlags));
         _e.AluImmediate(And, Scratch, ~(int)(Rflags.RF | Rflags.VM));
         _e.Store(HostMemory.State(StateOffset.Saved), Scratch);
-        LookUp(n, GuestAddress.At(State.Register.Rsp, -8), 8, write: true);
+        LookUp(n, OnStack(-8), 8, write: true);
         _e.Load(Scratch, HostMemory.State(StateOffset.Saved));
         _e.Store(Stack(-8), Scratch);
         MoveStackPointer(-8);

@@ -25,17 +25,55 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>As <see cref="LookUp"/>, which it is part of.</summary>
     private void LookUpByWindow(int n, in GuestAddress address, int size, bool write, bool aligned)
     {
+        if (!address.Is64)
+        {
+            LookUpSegment(n, address, size, write, aligned);
+            return;
+        }
+
         int window = WindowOf(address, size, write), start = _e.Position, unaligned = 0;
         LoadAddress(Scratch, address, 0);
         if (aligned)
         {
-            unaligned = JumpUnlessAligned(size);
+            unaligned = JumpUnlessAligned(Scratch, size);
         }
 
         int jump = CompareWithWindow(window);
         _unseen.Add(new Unseen(start, jump, _e.Position, window, _slow.Count, address, size, write, aligned));
         Slow(0, n);
         _slow[^1] = _slow[^1] with { Second = unaligned };
+    }
+
+    /// <summary>As <see cref="LookUpByWindow"/> outside 64-bit code: the address register has the host's address afterwards, because the sum is cut.</summary>
+    private void LookUpSegment(int n, in GuestAddress address, int size, bool write, bool aligned)
+    {
+        int beyond = CheckSegment(address, size, write), window = WindowOf(address, size, write), start = _e.Position, unaligned = 0;
+        LoadAddress(Address, address, 0);
+        if (aligned)
+        {
+            unaligned = JumpUnlessAligned(Address, size);
+        }
+
+        _e.Move(Scratch, Address);
+        int jump = JumpUnlessInWindow(window);
+        _e.Op(0x03, Address, HostMemory.State(TlbWindow.At(window) + TlbWindow.AddendAt));
+        _unseen.Add(new Unseen(start, jump, _e.Position, window, _slow.Count, address, size, write, aligned));
+        Slow(0, n);
+        _slow[^1] = _slow[^1] with { Second = unaligned, Sixth = beyond };
+    }
+
+    /// <summary>An access that goes beyond the end of its segment jumps; 0: there is nothing to look at.</summary>
+    private int CheckSegment(in GuestAddress address, int size, bool write)
+    {
+        if (address.Checked < 0)
+        {
+            return 0;
+        }
+
+        LoadOffset(Scratch, address);
+        _e.AluImmediate(Add, Scratch, size);
+        _e.Op(0x3B, Scratch, HostMemory.State(StateOffset.SegmentEnd(address.Checked, write)));
+        return _e.JumpIf(HostCondition.Above);
     }
 
     /// <summary>As <see cref="LookUpByWindow"/>, but for what the address register holds; the scratch register has the addend afterwards.</summary>
@@ -51,11 +89,16 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The linear address in the scratch register, which is lost, is not in the window: jumps. Otherwise a register, the address register mostly, has the addend.</summary>
     private int CompareWithWindow(int window, int addend = Address)
     {
-        _e.Op(0x2B, Scratch, HostMemory.State(TlbWindow.At(window)));
-        _e.Op(0x3B, Scratch, HostMemory.State(TlbWindow.LimitAt(window)));
-        int jump = _e.JumpIf(HostCondition.AboveOrEqual);
+        int jump = JumpUnlessInWindow(window);
         LoadAddend(window, addend);
         return jump;
+    }
+
+    private int JumpUnlessInWindow(int window)
+    {
+        _e.Op(0x2B, Scratch, HostMemory.State(TlbWindow.At(window)));
+        _e.Op(0x3B, Scratch, HostMemory.State(TlbWindow.LimitAt(window)));
+        return _e.JumpIf(HostCondition.AboveOrEqual);
     }
 
     /// <summary>The address register may still have it.</summary>
@@ -74,10 +117,10 @@ internal sealed unsafe partial class BlockTranslator
         _addendSince = _e.AddressChanges;
     }
 
-    /// <summary>TEST of the address in the scratch register.</summary>
-    private int JumpUnlessAligned(int size)
+    /// <summary>TEST of the address in a register.</summary>
+    private int JumpUnlessAligned(int register, int size)
     {
-        _e.Op(0xF6, 0, Scratch, wide: false);
+        _e.Op(0xF6, 0, register, wide: false);
         _e.U8((int)BitOperations.RoundUpToPowerOf2((uint)size) - 1);
         return _e.JumpIf(HostCondition.NotEqual);
     }
@@ -85,7 +128,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The window of an address: accesses of a block of one kind that go by the same registers to about the same place share one.</summary>
     private int WindowOf(in GuestAddress a, int size, bool write)
     {
-        if (size == 8 && a.Index == Register.ZeroOffset && a.Segment == 0 && a.Base == Register.Rsp * 8)
+        if ((size == 8 || !a.Is64) && a.Index == Register.ZeroOffset && a.Base == Register.Rsp * 8 && (a.Segment == 0 || a.Segment == StateOffset.SegmentBase(Segment.Ss)))
         {
             return OfLevel(write ? PushWindow : PopWindow);
         }
@@ -149,7 +192,7 @@ internal sealed unsafe partial class BlockTranslator
         if (x.Aligned)
         {
             LoadAddress(Scratch, x.Address, 0);
-            unaligned = JumpUnlessAligned(x.Size);
+            unaligned = JumpUnlessAligned(Scratch, x.Size);
         }
 
         Search(x.Address, x.Size, x.Write);
@@ -195,6 +238,12 @@ internal sealed unsafe partial class BlockTranslator
 
     private void Resume(in Unseen x)
     {
+        if (!x.Address.Is64)
+        {
+            LoadAddress(Scratch, x.Address, 0);
+            _e.Op(0x03, Address, Scratch);
+        }
+
         if (x.Keeping)
         {
             _e.Move(Scratch, Address);

@@ -19,7 +19,7 @@ internal sealed unsafe partial class BlockTranslator
         Insn* i = Insn(n);
         if (Accesses(n))
         {
-            StoreDataPointer(GuestAddress.Of(i));
+            StoreDataPointer(AddressOf(n));
             CopySelector(StateOffset.Fds, StateOffset.SegmentSelector(i->Segment));
         }
 
@@ -31,7 +31,7 @@ internal sealed unsafe partial class BlockTranslator
         _e.U8(0x66);
         _e.Op(0xC7, 0, HostMemory.State(CpuState.FxOffset + X87State.FopAt), wide: false);
         _e.ImmediateOf(2, X87Ops.Opcode(i));
-        _e.Store64(HostMemory.State(CpuState.FxOffset + X87State.FipAt), _block->Rip + i->Offset, Scratch);
+        _e.Store64(HostMemory.State(CpuState.FxOffset + X87State.FipAt), RipOf(i->Offset), Scratch);
         CopySelector(StateOffset.Fcs, StateOffset.SegmentSelector(Segment.Cs));
     }
 
@@ -57,6 +57,13 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The effective address, without the segment's base.</summary>
     private void StoreDataPointer(in GuestAddress a)
     {
+        if (!a.Is64)
+        {
+            LoadOffset(Scratch, a);
+            _e.Store(HostMemory.State(CpuState.FxOffset + X87State.FdpAt), Scratch);
+            return;
+        }
+
         int b = GuestAddress.Host(a.Base), index = GuestAddress.Host(a.Index);
         if (GuestAddress.InMemory(a.Base))
         {
@@ -86,7 +93,7 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private void EmitLoadControl(int n)
     {
-        GuestAddress address = GuestAddress.Of(Insn(n));
+        GuestAddress address = AddressOf(n);
         ForgetHostFlags();
         LookUp(n, address, 2, write: false);
         _e.LoadSized(Scratch, Operand(address), 2);

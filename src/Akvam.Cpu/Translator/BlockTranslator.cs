@@ -19,7 +19,7 @@ internal sealed unsafe partial class BlockTranslator
     private readonly Emitter _e;
     private readonly HostRoutines _routines;
     private readonly PageReader _reader = new();
-    private readonly Decoder _decoder;
+    private readonly Decoder[] _decoders;
     private readonly InstructionInfoFactory _info = new();
     private readonly Instruction[] _guest = new Instruction[BlockCache.MaxInstructions];
     private readonly Coverage.Form[] _forms = new Coverage.Form[BlockCache.MaxInstructions];
@@ -28,6 +28,9 @@ internal sealed unsafe partial class BlockTranslator
     private readonly List<SlowPath> _slow = [];
     private readonly CodeStore _store;
     private Block* _block;
+
+    /// <summary>It is 64-bit code.</summary>
+    private bool _code64;
     private int _polledEntry, _directEntry;
     private (int One, int Two) _stale;
 
@@ -36,7 +39,7 @@ internal sealed unsafe partial class BlockTranslator
         _e = emitter;
         _routines = routines;
         _store = store;
-        _decoder = Decoder.Create(64, _reader);
+        _decoders = [Decoder.Create(16, _reader), Decoder.Create(32, _reader), Decoder.Create(64, _reader)];
         _encoder = Encoder.Create(64, new EmitterWriter(emitter));
     }
 
@@ -44,6 +47,7 @@ internal sealed unsafe partial class BlockTranslator
     public void Translate(Block* b, nint origin, bool twin)
     {
         _block = b;
+        _code64 = Coverage.Is64(b->Mode);
         _slow.Clear();
         StartWindows();
         _exits.Clear();
@@ -51,7 +55,7 @@ internal sealed unsafe partial class BlockTranslator
         _edges.Clear();
         _e.Start(origin);
         Decode();
-        FindGroups(none: twin);
+        FindGroups(none: twin || !_code64);
         FindLiveFlags();
         FindLoop();
         EmitEntries(out int requested, out int atLimit);
@@ -68,7 +72,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             MoveStackPointer();
             SaveFlags();
-            JumpToEdge(b->Rip + b->Bytes);
+            JumpToEdge(Next);
         }
 
         List<int> refused = EmitLoads();
@@ -146,15 +150,29 @@ internal sealed unsafe partial class BlockTranslator
 
     private Insn* Insn(int n) => Block.First(_block) + n;
 
+    /// <summary>Where the block ends.</summary>
+    private ulong Next => RipOf(_block->Bytes);
+
+    /// <summary>Of an instruction by its distance from the block's start.</summary>
+    private ulong RipOf(int offset) => Cut(_block->Rip + (ulong)offset, _code64 ? 8 : 4);
+
+    /// <summary>Where a branch leads: RIP is cut to the operand size.</summary>
+    private ulong Target(int n) => Cut(_block->Rip + Insn(n)->Imm, _guest[n].Op0Kind switch { OpKind.NearBranch16 => 2, OpKind.NearBranch32 => 4, _ => 8 });
+
+    private static ulong Cut(ulong value, int size) => size switch { 2 => (ushort)value, 4 => (uint)value, _ => value };
+
+    private GuestAddress AddressOf(int n) => GuestAddress.Of(Insn(n), _block->Mode);
+
     private void Decode()
     {
         _reader.Set(Block.Code(_block), _block->Bytes);
+        Decoder decoder = _decoders[(int)(_block->Mode & State.ModeKey.BitnessMask)];
         for (int n = 0; n < _block->Count; n++)
         {
             Insn* i = Insn(n);
             _reader.Position = i->Offset;
-            _decoder.IP = i->Offset;
-            _decoder.Decode(out _guest[n]);
+            decoder.IP = i->Offset;
+            decoder.Decode(out _guest[n]);
             _forms[n] = _guest[n].IsInvalid ? Coverage.Form.Interpreted : Coverage.Of(i, _guest[n], _block->Mode);
             if (_forms[n] == Coverage.Form.Interpreted && !_guest[n].IsInvalid)
             {
@@ -165,7 +183,13 @@ internal sealed unsafe partial class BlockTranslator
                 }
             }
 
-            _immediateSizes[n] = _decoder.GetConstantOffsets(_guest[n]).ImmediateSize;
+            if (_forms[n] is Coverage.Form.Jump or Coverage.Form.JumpIf or Coverage.Form.Call && !_code64 && Target(n) > _block->Page->CodeLimit)
+            {
+                // It faults if it gets there.
+                _forms[n] = Coverage.Form.Interpreted;
+            }
+
+            _immediateSizes[n] = decoder.GetConstantOffsets(_guest[n]).ImmediateSize;
             Debug.Assert(_guest[n].IsInvalid || (int)_guest[n].Code == i->Code, "the block was decoded from other bytes");
         }
     }
@@ -193,6 +217,9 @@ internal sealed unsafe partial class BlockTranslator
                 return false;
             case Coverage.Form.Push:
                 EmitPush(n);
+                return false;
+            case Coverage.Form.PushMemory:
+                EmitPushMemory(n);
                 return false;
             case Coverage.Form.Pop:
                 EmitPop(n);
@@ -243,7 +270,7 @@ internal sealed unsafe partial class BlockTranslator
     // ---- slow paths ----
 
     /// <summary>Behind the block: an instruction whose fast path could not go on. Resume -1: it is the last one.</summary>
-    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, Units Restore, Deferred? Deferred, bool Early, int Second = 0, int Third = 0, int Fourth = 0, int Fifth = 0);
+    private readonly record struct SlowPath(int Jump, int Number, int Resume, bool RestoreFlags, Units Restore, Deferred? Deferred, bool Early, int Second = 0, int Third = 0, int Fourth = 0, int Fifth = 0, int Sixth = 0);
 
     /// <summary>From the jumps of instruction <paramref name="n"/> that have no resumption yet, come back here.</summary>
     private void ResumeHere(int n)
@@ -259,7 +286,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitSlowPath(SlowPath path)
     {
-        foreach (int jump in (ReadOnlySpan<int>)[path.Jump, path.Second, path.Third, path.Fourth, path.Fifth])
+        foreach (int jump in (ReadOnlySpan<int>)[path.Jump, path.Second, path.Third, path.Fourth, path.Fifth, path.Sixth])
         {
             if (jump != 0)
             {
@@ -272,7 +299,7 @@ internal sealed unsafe partial class BlockTranslator
         if (path.Resume < 0)
         {
             // Branches leave the block whatever they do.
-            StoreRip(_block->Rip + _block->Bytes);
+            StoreRip(Next);
             _e.JumpTo(_routines.Leave);
             return;
         }

@@ -5,7 +5,7 @@ namespace Akvam.Cpu.Translator;
 
 /// <summary>
 /// What host code made from one page of guest code has in common: under what it was last found good. Blocks of a page jump to one another without a check; who comes
-/// from elsewhere compares <see cref="Stamp"/> and <see cref="SeenVersion"/>. The key is linear page, host page and mode.
+/// from elsewhere compares <see cref="Stamp"/> and <see cref="SeenVersion"/>. The key is linear page, host page and mode, and base and limit of CS outside 64-bit code.
 /// </summary>
 /// <remarks>Valid until the <see cref="CodeStore"/> is reset.</remarks>
 public unsafe struct CodePage
@@ -23,9 +23,16 @@ public unsafe struct CodePage
     public byte* Host;
     public ulong Linear;
     public ModeKey Mode;
+
+    /// <summary><see cref="CpuState.CodeLimit"/> and <see cref="CpuState.CodeBase"/> that its blocks were made for.</summary>
+    public uint CodeLimit;
+    public ulong CodeBase;
     public Block* Blocks;
 
     /// <summary>What the blocks were made from.</summary>
     public PageCopy Copy;
     public CodePage* NextInBucket;
+
+    /// <summary>CS is what its blocks were made for.</summary>
+    public readonly bool IsUnder(CpuState* s) => CodeBase == s->CodeBase && CodeLimit == s->CodeLimit;
 }

@@ -16,13 +16,18 @@ internal sealed unsafe class CodeStore : IDisposable
 {
     private const int CodeBytes = 64 << 20, RecordBytes = 32 << 20, PageBits = 10;
 
-    /// <summary>Where mode and epoch are in a stamp.</summary>
-    public const int ModeShift = 12, EpochShift = 36;
+    /// <summary>Where mode and epoch are in a stamp. Between them is the number of the code segment: 0 in 64-bit code, and where CS is flat.</summary>
+    public const int ModeShift = 12, EpochShift = 40;
+
+    private const int SegmentShift = 36, MaxSegments = 15;
 
     private readonly CodeChunk _code = new(CodeBytes);
     private readonly byte* _records = (byte*)NativeMemory.Alloc(RecordBytes);
     private readonly CodePage** _pages = (CodePage**)NativeMemory.AllocZeroed(1 << PageBits, (nuint)sizeof(CodePage*));
     private readonly JumpTable _jumps;
+
+    /// <summary>Base and limit of the code segments that stamps have numbers of.</summary>
+    private readonly List<(ulong Base, uint Limit)> _segments = [];
     private int _routineBytes, _usedRecords;
     private uint _era;
 
@@ -44,7 +49,7 @@ internal sealed unsafe class CodeStore : IDisposable
 
     public byte* Add(ReadOnlySpan<byte> code) => (byte*)_code.Add(code);
 
-    /// <summary>Tag, mode and the low bits of the epoch in one word; when these begin again, nothing counts as checked.</summary>
+    /// <summary>Tag, mode, code segment and the low bits of the epoch in one word; when these begin again, nothing counts as checked.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ulong StampOf(CpuState* s)
     {
@@ -55,18 +60,38 @@ internal sealed unsafe class CodeStore : IDisposable
             ForgetLookups();
         }
 
-        return s->CodeTag | ((ulong)s->Mode << ModeShift) | ((ulong)s->Epoch << EpochShift);
+        ulong stamp = s->CodeTag | ((ulong)s->Mode << ModeShift) | ((ulong)s->Epoch << EpochShift);
+        return (s->Mode & ModeKey.CsNotFlat) == 0 ? stamp : stamp | (SegmentNumber(s) << SegmentShift);
     }
 
-    /// <summary>The page of a block that is at <paramref name="rip"/>; its first block has just been compared with memory.</summary>
-    public CodePage* PageOf(Block* b, ulong rip)
+    /// <summary>From 1; when there are too many, nothing counts as checked and they begin again.</summary>
+    private ulong SegmentNumber(CpuState* s)
     {
-        ulong linear = rip & ~4095ul;
+        int number = _segments.IndexOf((s->CodeBase, s->CodeLimit));
+        if (number < 0)
+        {
+            if (_segments.Count == MaxSegments)
+            {
+                _segments.Clear();
+                ForgetLookups();
+            }
+
+            number = _segments.Count;
+            _segments.Add((s->CodeBase, s->CodeLimit));
+        }
+
+        return (ulong)number + 1;
+    }
+
+    /// <summary>The page of a block that is at the current RIP; its first block has just been compared with memory.</summary>
+    public CodePage* PageOf(CpuState* s, Block* b)
+    {
+        ulong linear = BlockCache.Linear(s, s->Rip) & ~4095ul;
         byte* host = (byte*)((ulong)b->Host & ~4095ul);
         CodePage** bucket = _pages + Bucket(linear);
         for (CodePage* p = *bucket; p != null; p = p->NextInBucket)
         {
-            if (p->Linear == linear && p->Host == host && p->Mode == b->Mode)
+            if (p->Linear == linear && p->Host == host && p->Mode == b->Mode && p->IsUnder(s))
             {
                 return p;
             }
@@ -82,6 +107,8 @@ internal sealed unsafe class CodeStore : IDisposable
             Host = host,
             Linear = linear,
             Mode = b->Mode,
+            CodeBase = s->CodeBase,
+            CodeLimit = s->CodeLimit,
             NextInBucket = *bucket,
         };
         *bucket = page;

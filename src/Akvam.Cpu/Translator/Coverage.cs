@@ -8,7 +8,7 @@ using Iced.Intel;
 namespace Akvam.Cpu.Translator;
 
 /// <summary>Which instructions have host code. Everything else is interpreted.</summary>
-/// <remarks>Valid for instructions of a block of 64-bit code.</remarks>
+/// <remarks>Valid for instructions of a block.</remarks>
 internal static unsafe class Coverage
 {
     /// <summary>What host code is made of an instruction.</summary>
@@ -29,6 +29,9 @@ internal static unsafe class Coverage
         CallIndirect,
         Return,
         Push,
+
+        /// <summary>PUSH of a memory operand.</summary>
+        PushMemory,
         Pop,
         Leave,
         SystemCall,
@@ -52,13 +55,13 @@ internal static unsafe class Coverage
         ref readonly IsaRow row = ref Isa.Row(x.Code);
         bool memory = HasMemory(x);
         nint handler = (nint)(x.HasLockPrefix ? row.Locked : memory ? row.Memory : row.Register);
-        if (row.Prepare != null || (nint)i->Execute != handler || (memory && !IsAddressCovered(i)))
+        if (row.Prepare != null || (nint)i->Execute != handler || (memory && !IsAddressCovered(i, mode)))
         {
             return Form.Interpreted;
         }
 
         Form form = OfMnemonic(i, x, memory, mode);
-        return form == Form.Plain && (!HasGeneralOperands(x) || (HasHighByte(x) && (memory || UsesStackPointer(x))) || UndefinedFlags.HostsDiffer(x)) ? Form.Interpreted : form;
+        return form == Form.Plain && (!HasGeneralOperands(x, mode) || (HasHighByte(x) && (memory || UsesStackPointer(x))) || UndefinedFlags.HostsDiffer(x)) ? Form.Interpreted : form;
     }
 
     public static bool HasMemory(in Instruction x)
@@ -102,11 +105,13 @@ internal static unsafe class Coverage
         return false;
     }
 
-    /// <summary>64-bit addresses, in no segment or in FS or GS.</summary>
-    public static bool IsAddressCovered(Insn* i) =>
-        (i->Flags & (InsnFlags.Addr16 | InsnFlags.Addr32)) == 0 && ((i->Flags & InsnFlags.Flat) != 0 || i->Segment is Segment.Fs or Segment.Gs);
+    /// <summary>In 64-bit code: 64-bit addresses, in no segment or in FS or GS.</summary>
+    public static bool IsAddressCovered(Insn* i, ModeKey mode) => !Is64(mode)
+        || ((i->Flags & (InsnFlags.Addr16 | InsnFlags.Addr32)) == 0 && ((i->Flags & InsnFlags.Flat) != 0 || i->Segment is Segment.Fs or Segment.Gs));
 
-    private static bool HasGeneralOperands(in Instruction x)
+    public static bool Is64(ModeKey mode) => (mode & ModeKey.BitnessMask) == ModeKey.Code64;
+
+    private static bool HasGeneralOperands(in Instruction x, ModeKey mode)
     {
         for (int n = 0; n < x.OpCount; n++)
         {
@@ -116,7 +121,7 @@ internal static unsafe class Coverage
             }
         }
 
-        return x.Code is not (>= Code.Mov_AL_moffs8 and <= Code.Mov_moffs64_RAX);
+        return !GuestAddress.IsAbsolute(x.Code) || !Is64(mode);
     }
 
     private static Form OfMnemonic(Insn* i, in Instruction x, bool memory, ModeKey mode)
@@ -152,21 +157,56 @@ internal static unsafe class Coverage
             case Mnemonic.Nop or Mnemonic.Endbr64 or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1 or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw:
                 return Form.Nothing;
             default:
-                return OfStackAndFlow(i, x, memory, mode);
+                return Is64(mode) ? OfStackAndFlow64(i, x, memory, mode) : OfStackAndFlow(x, memory, mode);
         }
     }
 
     /// <summary>The distance of the target from the block's start fits into a displacement.</summary>
     private static bool IsNear(Insn* i) => (long)i->Imm == (int)i->Imm;
 
-    private static Form OfStackAndFlow(Insn* i, in Instruction x, bool memory, ModeKey mode)
+    /// <summary>In 16- and 32-bit code.</summary>
+    private static Form OfStackAndFlow(in Instruction x, bool memory, ModeKey mode)
+    {
+        switch (x.Code)
+        {
+            case Code.Push_r16 or Code.Push_r32 or Code.Pushw_imm8 or Code.Pushd_imm8 or Code.Push_imm16 or Code.Pushd_imm32:
+                return Form.Push;
+            case Code.Push_rm16 or Code.Push_rm32:
+                return memory ? Form.PushMemory : Form.Push;
+            case Code.Pop_r16 or Code.Pop_r32:
+                return Form.Pop;
+            case Code.Leavew or Code.Leaved:
+                return Form.Leave;
+            case Code.Jmp_rel8_16 or Code.Jmp_rel8_32 or Code.Jmp_rel16 or Code.Jmp_rel32_32:
+                return Form.Jump;
+            case Code.Jmp_rm16 or Code.Jmp_rm32:
+                return Form.JumpIndirect;
+            case Code.Call_rel16 or Code.Call_rel32_32:
+                return Form.Call;
+            case Code.Call_rm16 or Code.Call_rm32:
+                return Form.CallIndirect;
+            case Code.Retnw or Code.Retnw_imm16 or Code.Retnd or Code.Retnd_imm16:
+                return Form.Return;
+            default:
+                return x.IsJccShortOrNear ? Form.JumpIf : OfSystemFlags(x, mode);
+        }
+    }
+
+    private static Form OfSystemFlags(in Instruction x, ModeKey mode) => x.Code switch
+    {
+        Code.Cld or Code.Std => Form.SystemFlag,
+        Code.Cli when (mode & ModeKey.Cpl0) != 0 => Form.SystemFlag,
+        _ => Form.Interpreted,
+    };
+
+    private static Form OfStackAndFlow64(Insn* i, in Instruction x, bool memory, ModeKey mode)
     {
         switch (x.Code)
         {
             case Code.Push_r64 or Code.Pushq_imm8 or Code.Pushq_imm32:
                 return Form.Push;
             case Code.Push_rm64:
-                return memory ? Form.Interpreted : Form.Push;
+                return memory ? Form.PushMemory : Form.Push;
             case Code.Pop_r64:
                 return Form.Pop;
             case Code.Syscall:
@@ -177,10 +217,6 @@ internal static unsafe class Coverage
                 return Form.SwapGs;
             case Code.Pushfq:
                 return Form.PushFlags;
-            case Code.Cld or Code.Std:
-                return Form.SystemFlag;
-            case Code.Cli:
-                return (mode & ModeKey.Cpl0) != 0 ? Form.SystemFlag : Form.Interpreted;
             case Code.Leaveq:
                 return Form.Leave;
             case Code.Jmp_rel8_64 or Code.Jmp_rel32_64:
@@ -194,7 +230,7 @@ internal static unsafe class Coverage
             case Code.Retnq or Code.Retnq_imm16:
                 return Form.Return;
             default:
-                return x.IsJccShortOrNear && IsNear(i) && x.Op0Kind == OpKind.NearBranch64 ? Form.JumpIf : Form.Interpreted;
+                return x.IsJccShortOrNear && IsNear(i) && x.Op0Kind == OpKind.NearBranch64 ? Form.JumpIf : OfSystemFlags(x, mode);
         }
     }
 }

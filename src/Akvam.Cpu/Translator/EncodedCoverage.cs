@@ -71,12 +71,12 @@ internal sealed unsafe class EncodedCoverage
             needs = Find(x) | Needs.Known;
         }
 
-        return x.HasLockPrefix || (memory && !IsAddressCovered(i, x)) || Coverage.HasHighByte(x) || ((needs & Needs.Only64) != 0 && (mode & ModeKey.BitnessMask) != ModeKey.Code64)
+        return x.HasLockPrefix || (memory && !IsAddressCovered(i, x, mode)) || Coverage.HasHighByte(x) || ((needs & Needs.Only64) != 0 && !Coverage.Is64(mode))
             ? Needs.Nothing
             : needs;
     }
 
-    private static bool IsAddressCovered(Insn* i, in Instruction x) => Coverage.IsAddressCovered(i) && !x.MemoryIndex.IsVectorRegister();
+    private static bool IsAddressCovered(Insn* i, in Instruction x, ModeKey mode) => Coverage.IsAddressCovered(i, mode) && !x.MemoryIndex.IsVectorRegister();
 
     private Needs Find(in Instruction x)
     {
@@ -101,7 +101,7 @@ internal sealed unsafe class EncodedCoverage
 
         if (IsX87(x))
         {
-            return !s_x87 ? Needs.Nothing : Needs.Covered | Needs.X87 | (Isa.Row(x.Code).Prepare != null ? Needs.Pointers | Needs.Only64 : 0);
+            return !s_x87 ? Needs.Nothing : Needs.Covered | Needs.X87 | (Isa.Row(x.Code).Prepare != null ? Needs.Pointers : 0);
         }
 
         if (IsVector(x.Code))

@@ -1,8 +1,10 @@
 namespace Akvam.Cpu.Translator;
 
-/// <summary>Prefixes, opcode and ModRM of an instruction, as they stand in its bytes.</summary>
+/// <summary>Prefixes, opcode and ModRM of an instruction, as they stand in its bytes. REX exists in 64-bit code only.</summary>
 internal readonly struct GuestBytes
 {
+    private const int Group1 = 0x80, Group1Again = 0x82;
+
     public readonly bool OperandSize;
     public readonly bool Lock;
 
@@ -16,7 +18,10 @@ internal readonly struct GuestBytes
     /// <summary>The byte after the opcode.</summary>
     public readonly byte ModRm;
 
-    public GuestBytes(ReadOnlySpan<byte> bytes)
+    /// <summary>Where what follows the opcode begins.</summary>
+    public readonly int OperandsAt;
+
+    public GuestBytes(ReadOnlySpan<byte> bytes, bool code64)
     {
         int at = 0;
         for (bool prefix = true; ; at++)
@@ -35,7 +40,7 @@ internal readonly struct GuestBytes
                     break;
                 case 0x26 or 0x2E or 0x36 or 0x3E or 0x64 or 0x65 or 0x67:
                     break;
-                case >= 0x40 and <= 0x4F:
+                case >= 0x40 and <= 0x4F when code64:
                     // Counts only as the last prefix.
                     Rex = b;
                     continue;
@@ -53,6 +58,7 @@ internal readonly struct GuestBytes
             Rex = 0;
         }
 
+
         if (Opcode == 0x0F)
         {
             Opcode = 0x0F00 | bytes[++at];
@@ -62,6 +68,13 @@ internal readonly struct GuestBytes
             }
         }
 
+        if (Opcode == Group1Again)
+        {
+            // Not in 64-bit code.
+            Opcode = Group1;
+        }
+
+        OperandsAt = at + 1;
         ModRm = at + 1 < bytes.Length ? bytes[at + 1] : (byte)0;
     }
 

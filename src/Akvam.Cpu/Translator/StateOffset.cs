@@ -8,7 +8,7 @@ internal static unsafe class StateOffset
 {
     public const int Rip = Register.RipOffset;
 
-    private static readonly int s_selectors, s_windowFills;
+    private static readonly int s_selectors, s_bases, s_readEnds, s_writeEnds, s_windowFills;
 
     static StateOffset()
     {
@@ -34,6 +34,9 @@ internal static unsafe class StateOffset
         Fcs = (int)((byte*)&s.Fcs - state);
         Fds = (int)((byte*)&s.Fds - state);
         s_selectors = (int)((byte*)&s.Es.Selector - state);
+        s_bases = (int)((byte*)&s.Es.Base - state);
+        s_readEnds = (int)((byte*)s.ReadEnds - state);
+        s_writeEnds = (int)((byte*)s.WriteEnds - state);
         LeaveToInterpreter = (int)((byte*)&s.LeaveToInterpreter - state);
         Saved = (int)((byte*)&s.Saved - state);
         s_windowFills = (int)((byte*)s.WindowFills - state);
@@ -113,4 +116,10 @@ internal static unsafe class StateOffset
 
     /// <summary>The selector of a segment register by its number.</summary>
     public static int SegmentSelector(int segment) => s_selectors + (segment * sizeof(SegmentRegister));
+
+    /// <summary>The base of a segment register by its number.</summary>
+    public static int SegmentBase(int segment) => s_bases + (segment * sizeof(SegmentRegister));
+
+    /// <summary>Where a segment ends for reads or writes, by its number.</summary>
+    public static int SegmentEnd(int segment, bool write) => (write ? s_writeEnds : s_readEnds) + (segment * sizeof(ulong));
 }

@@ -141,7 +141,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     /// </summary>
     public bool TryVerify(CpuState* s, Block* b)
     {
-        if (b->Mode != s->Mode || !_processor.Blocks.Fetch(s, b->Rip, out BlockCache.FetchEntry page)
+        if (b->Mode != s->Mode || !b->Page->IsUnder(s) || !_processor.Blocks.Fetch(s, BlockCache.Linear(s, b->Rip), out BlockCache.FetchEntry page)
             || page.Host != b->Page->Host || Volatile.Read(ref *page.Version) == 0)
         {
             return false;
@@ -223,7 +223,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
     private bool IsHot(CpuState* s, ref Block* b, int threshold)
     {
-        if (b->Heat++ < threshold || b->Host2 != null || (b->Mode & ModeKey.BitnessMask) != ModeKey.Code64)
+        if (b->Heat++ < threshold || b->Host2 != null)
         {
             return false;
         }
@@ -263,7 +263,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
     private void Translate(Block* b, bool twin)
     {
-        b->Page = _store.PageOf(b, b->Rip);
+        b->Page = _store.PageOf(_processor.State, b);
         _translator.Translate(b, _store.Next, twin);
         b->HostCode = _store.Add(_emitter.Bytes);
         _store.Publish(b);
@@ -275,7 +275,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
     private void Announce(Block* b) => _processor.TranslationObserver?.Translated(new Translation
     {
-        Linear = b->Rip,
+        Linear = b->Page->Linear + ((ulong)b->Host & 4095),
         Bitness = (b->Mode & ModeKey.BitnessMask) switch { ModeKey.Code64 => 64, ModeKey.Code32 => 32, _ => 16 },
         Guest = new ReadOnlySpan<byte>(Block.Code(b), b->Bytes),
         HostAddress = (nint)b->HostCode,

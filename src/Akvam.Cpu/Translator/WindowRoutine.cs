@@ -41,6 +41,12 @@ internal sealed class WindowRoutine(Emitter e, int level, bool write)
         e.LoadSized(Rbx, s_size, 2);
         e.Lea(Rax, new HostMemory(Rax, Rbx, 0, -1));
         e.Load(Rsi, s_base);
+
+        // None goes across 4 GiB, where addresses of 32 bits begin again.
+        e.Move(Rdi, Page);
+        e.Op(0x33, Rdi, Rsi);
+        e.ShiftImmediate(ShiftRight, Rdi, 32);
+        _fresh.Add(e.JumpIf(HostCondition.NotEqual));
         e.Move(Rbx, Page);
         e.AluImmediate(And, Rbx, -PageBytes);
         e.Op(0x2B, Rbx, Rsi);

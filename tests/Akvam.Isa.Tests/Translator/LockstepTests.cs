@@ -19,6 +19,10 @@ public sealed unsafe class LockstepTests
     [InlineData(GuestMode.Long)]
     [InlineData(GuestMode.LongUser)]
     [InlineData(GuestMode.Compatibility32)]
+    [InlineData(GuestMode.Protected32)]
+    [InlineData(GuestMode.Pae)]
+    [InlineData(GuestMode.BigReal)]
+    [InlineData(GuestMode.Protected16)]
     public void Random_bytes(GuestMode mode)
     {
         int programs = Setting("AKVAM_FUZZ", 400), first = Setting("AKVAM_SEED", 1);
