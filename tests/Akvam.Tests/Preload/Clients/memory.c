@@ -3,10 +3,13 @@
 
 #define DATA 0x2000
 
-/* The jump is where the vCPU leaves: a run does not end in the middle of a block, and a HLT in it would be waiting at the next run. */
-static const unsigned char load[] = {0xA0, 0x00, 0x20, 0xEB, 0x00, 0xF4};  /* mov al, [2000h]; jmp on; hlt */
-static const unsigned char store[] = {0xA2, 0x00, 0x20, 0xEB, 0x00, 0xF4}; /* mov [2000h], al; jmp on; hlt */
-static const unsigned char copy[] = {0xF3, 0xA4, 0xEB, 0x00, 0xF4};        /* rep movsb; jmp on; hlt */
+/*
+ * jmp on; hlt: hlt; on: what it is about; jmp hlt. The jump back is where the vCPU leaves: a run does not end in the middle of a block, nor at a jump forward, and a HLT
+ * there would be waiting at the next run.
+ */
+static const unsigned char load[] = {0xEB, 0x01, 0xF4, 0xA0, 0x00, 0x20, 0xEB, 0xFA};  /* mov al, [2000h] */
+static const unsigned char store[] = {0xEB, 0x01, 0xF4, 0xA2, 0x00, 0x20, 0xEB, 0xFA}; /* mov [2000h], al */
+static const unsigned char copy[] = {0xEB, 0x01, 0xF4, 0xF3, 0xA4, 0xEB, 0xFB};        /* rep movsb */
 static struct machine m;
 
 static int start(void)
@@ -50,8 +53,8 @@ static void on_bus(int signal)
 
 static void check_file(void)
 {
-    /* mov [9000h], al; mov al, [0A000h]; jmp on; hlt */
-    static const unsigned char both[] = {0xA2, 0x00, 0x90, 0xA0, 0x00, 0xA0, 0xEB, 0x00, 0xF4};
+    /* mov [9000h], al; mov al, [0A000h] */
+    static const unsigned char both[] = {0xEB, 0x01, 0xF4, 0xA2, 0x00, 0x90, 0xA0, 0x00, 0xA0, 0xEB, 0xF7};
     memcpy(m.memory + CODE, both, sizeof both);
     int file = map_file(PROT_READ | PROT_WRITE, MAP_SHARED);
     expect_halt();
