@@ -135,6 +135,10 @@ HIDDEN void akvam_cpuid_set_fault(bool fault); /* of this thread */
 
 /* breakpoints.c */
 HIDDEN bool akvam_break_at_cpuid(void);
+HIDDEN bool akvam_is_breakpoint(uintptr_t address);
+
+/* length.c */
+HIDDEN size_t akvam_instruction_length(const uint8_t *code, size_t available);
 
 /* memory.c */
 HIDDEN int32_t akvam_guard(int32_t number, uint64_t start, uint64_t size);

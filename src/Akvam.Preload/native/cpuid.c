@@ -1,7 +1,7 @@
 /*
  * The CPUID instruction of the client itself. Some clients do not ask KVM what the processor can do, but the processor: kvmtool looks for VMX or SVM, QEMU for where
  * XSAVE puts its components. Where the processor can be told to make CPUID fault (arch_prctl, Linux 4.12), such a client gets the host's own answers, but for
- * those that follow from who serves its virtual machines. Where it cannot, breakpoints.c does what is possible.
+ * those that follow from who serves its virtual machines. Where it cannot, breakpoints.c lets the client's own CPUID instructions trap.
  */
 #define _GNU_SOURCE
 #include "akvam.h"
@@ -31,8 +31,10 @@ static struct entry table[MAX_ENTRIES];
 static int count;
 static _Atomic int state;
 static _Atomic int enabled_in; /* the process */
-static int arrives_as;         /* SIGSEGV, or SIGTRAP of a breakpoint */
+static int arrives_as;         /* SIGSEGV, or SIGTRAP of a breakpoint instruction */
 enum { EMPTY, FILLING, FILLED };
+
+static const unsigned char cpuid[] = {0x0F, 0xA2};
 
 /* VMX in leaf 1, SVM in leaf 80000001. */
 enum { VMX = 1 << 5, SVM = 1 << 2 };
@@ -162,7 +164,7 @@ static void change(void)
         }
         else if (e->leaf == 0xD && e->index == 9 && arrives_as == SIGSEGV)
         {
-            /* Where Akvam's processor has PKRU: see XsaveLayout. Breakpoints do not show it to everybody, so it is not offered then: see ClientCpuid. */
+            /* Where Akvam's processor has PKRU: see XsaveLayout. Breakpoints are not in libraries, so it is not offered then: see ClientCpuid. */
             e->eax = 8;
             e->ebx = 2688;
             e->ecx = e->edx = 0;
@@ -200,14 +202,14 @@ bool akvam_cpuid_recover(int signal, const siginfo_t *info, void *context)
 {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     uintptr_t ip = (uintptr_t)registers[REG_RIP];
-    unsigned char code[2];
-    if (atomic_load(&enabled_in) == 0 || signal != arrives_as || info->si_code != (signal == SIGTRAP ? TRAP_HWBKPT : SI_KERNEL) || ip >> 47 != 0)
+    if (atomic_load(&enabled_in) == 0 || signal != arrives_as || info->si_code != SI_KERNEL || ip >> 47 != 0)
     {
         return false;
     }
 
-    memcpy(code, (const void *)ip, sizeof code);
-    if (code[0] != 0x0F || code[1] != 0xA2)
+    /* A fault shows the instruction, a trap what is behind its first byte. */
+    ip -= signal == SIGTRAP ? 1 : 0;
+    if (signal == SIGTRAP ? !akvam_is_breakpoint(ip) : memcmp((const void *)ip, cpuid, sizeof cpuid) != 0)
     {
         return false;
     }
@@ -226,7 +228,7 @@ bool akvam_cpuid_recover(int signal, const siginfo_t *info, void *context)
     registers[REG_RBX] = e != NULL ? e->ebx : 0;
     registers[REG_RCX] = e != NULL ? e->ecx : 0;
     registers[REG_RDX] = e != NULL ? e->edx : 0;
-    registers[REG_RIP] += 2;
+    registers[REG_RIP] = (greg_t)(ip + sizeof cpuid);
     return true;
 }
 
@@ -252,8 +254,7 @@ static void in_child(void)
 {
     if (atomic_load(&enabled_in) != 0)
     {
-        /* It has no breakpoints. */
-        atomic_store(&enabled_in, arrives_as == SIGSEGV ? getpid() : 0);
+        atomic_store(&enabled_in, getpid());
         if (atomic_load(&state) == FILLING)
         {
             /* By a thread that the child does not have. */
