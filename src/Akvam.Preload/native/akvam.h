@@ -145,6 +145,12 @@ HIDDEN int32_t akvam_guard(int32_t number, uint64_t start, uint64_t size);
 HIDDEN bool akvam_memory_recover(int signal, const siginfo_t *info, const void *context);
 HIDDEN bool akvam_return_memory(void);
 
+/* attributes.c */
+#define AKVAM_ATTRIBUTE_SIZE 4096
+HIDDEN bool akvam_is_attribute(const char *path);
+HIDDEN int akvam_open_attribute(const char *path, int flags); /* one that is */
+HIDDEN bool akvam_shows_attribute(int descriptor);
+
 /* copy.c */
 HIDDEN uint64_t akvam_copy(void *to, const void *from, uint64_t size);
 HIDDEN bool akvam_copy_recover(void *context);

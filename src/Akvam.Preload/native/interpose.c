@@ -8,88 +8,11 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#define SYSFS "/sys/module/kvm"
-
-/* Parameters of the kernel's modules that clients read, as far as they say something about Akvam. */
-static const struct { const char *path, *value; } parameters[] =
-{
-    {SYSFS "/parameters/ignore_msrs", "N\n"},
-    {SYSFS "/parameters/force_emulation_prefix", "0\n"},
-    {SYSFS "/parameters/enable_vmware_backdoor", "N\n"},
-    {SYSFS "/parameters/enable_pmu", "N\n"},
-    {SYSFS "_intel/parameters/allow_smaller_maxphyaddr", "Y\n"},
-    {SYSFS "_amd/parameters/nested", "0\n"},
-    {SYSFS "_amd/parameters/sev", "N\n"},
-    {SYSFS "_amd/parameters/sev_es", "N\n"},
-    {SYSFS "_amd/parameters/avic", "N\n"},
-    {SYSFS "_amd/parameters/vgif", "0\n"},
-};
-
-/* The file of a parameter's value, or NULL. */
-static const char *parameter(const char *path)
-{
-    if (strncmp(path, SYSFS, strlen(SYSFS)) != 0)
-    {
-        return NULL;
-    }
-
-    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
-    {
-        if (strcmp(path, parameters[i].path) == 0)
-        {
-            return parameters[i].value;
-        }
-    }
-
-    return NULL;
-}
-
-/* What AKVAM_PARAMETERS ("NAME=VALUE NAME=VALUE") gives a parameter: the start of its value, whose length is *length; NULL without. */
-static const char *chosen_parameter(const char *path, size_t *length)
-{
-    const char *name = strrchr(path, '/') + 1, *at = getenv("AKVAM_PARAMETERS");
-    size_t size = strlen(name);
-    while (at != NULL && *at != '\0')
-    {
-        size_t word = strcspn(at, " ");
-        if (word > size && strncmp(at, name, size) == 0 && at[size] == '=')
-        {
-            *length = word - size - 1;
-            return at + size + 1;
-        }
-
-        at += word + strspn(at + word, " ");
-    }
-
-    return NULL;
-}
-
-static int open_parameter(const char *path, const char *value, int flags)
-{
-    if ((flags & O_ACCMODE) != O_RDONLY)
-    {
-        errno = EACCES;
-        return -1;
-    }
-
-    size_t length = strlen(value) - 1;
-    const char *chosen = chosen_parameter(path, &length);
-    int descriptor = memfd_create("parameter", (flags & O_CLOEXEC) != 0 ? MFD_CLOEXEC : 0);
-    if (descriptor >= 0
-        && (write(descriptor, chosen != NULL ? chosen : value, length) < 0 || write(descriptor, "\n", 1) < 0 || lseek(descriptor, 0, SEEK_SET) < 0))
-    {
-        REAL(close)(descriptor);
-        return -1;
-    }
-
-    return descriptor;
-}
 
 static int open_device(int flags)
 {
@@ -115,7 +38,6 @@ static int open_device(int flags)
 /* True if the path is served here; *descriptor is then the answer. */
 static bool open_special(const char *path, int flags, int *descriptor)
 {
-    const char *value;
     if (path == NULL || path[0] != '/')
     {
         return false;
@@ -127,9 +49,9 @@ static bool open_special(const char *path, int flags, int *descriptor)
         return true;
     }
 
-    if ((value = parameter(path)) != NULL)
+    if (akvam_is_attribute(path))
     {
-        *descriptor = open_parameter(path, value, flags);
+        *descriptor = akvam_open_attribute(path, flags);
         return true;
     }
 
@@ -212,7 +134,7 @@ static FILE *open_stream(const char *path, const char *mode)
 
 static bool is_special(const char *path)
 {
-    return path != NULL && (strcmp(path, AKVAM_DEVICE) == 0 || parameter(path) != NULL);
+    return path != NULL && (strcmp(path, AKVAM_DEVICE) == 0 || akvam_is_attribute(path));
 }
 
 EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)
@@ -225,7 +147,7 @@ EXPORT FILE *fopen64(const char *restrict path, const char *restrict mode)
     return is_special(path) ? open_stream(path, mode) : REAL(fopen64)(path, mode);
 }
 
-/* Everybody may read and write the device, and read the parameters. */
+/* Everybody may read and write the device, and read the attributes. */
 static int may(const char *path, int mode)
 {
     if ((mode & X_OK) != 0 || ((mode & W_OK) != 0 && strcmp(path, AKVAM_DEVICE) != 0))
@@ -251,6 +173,20 @@ EXPORT int faccessat(int folder, const char *path, int mode, int flags)
 {
     return is_special(path) ? may(path, mode) : REAL(faccessat)(folder, path, mode, flags);
 }
+
+#define DEFINE_FSTAT(name, type)                                                            \
+    EXPORT int name(int descriptor, struct type *status)                                    \
+    {                                                                                       \
+        int result = REAL(name)(descriptor, status);                                        \
+        if (result == 0 && status->st_nlink == 0 && akvam_shows_attribute(descriptor))      \
+        {                                                                                   \
+            status->st_size = AKVAM_ATTRIBUTE_SIZE;                                         \
+        }                                                                                   \
+        return result;                                                                      \
+    }
+
+DEFINE_FSTAT(fstat, stat)
+DEFINE_FSTAT(fstat64, stat64)
 
 static int64_t set_signal_mask(struct akvam_file *file, uint64_t argument)
 {

@@ -28,6 +28,13 @@ public sealed class ClientTests
     }
 
     [Fact]
+    public void FilesBelowSysSpeakOfAkvam()
+    {
+        using var client = new NativeClient("attributes");
+        Assert.Equal((0, ""), client.Run(("AKVAM_PARAMETERS", "nested=1 force_emulation_prefix=1")));
+    }
+
+    [Fact]
     public void TheEnvironmentNamesAFileForTheTrace()
     {
         string path = Path.GetTempFileName();
