@@ -172,6 +172,9 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
         if (Lapic is { } lapic && HasControllerInterrupt)
         {
             _vcpu.CountInterrupt();
+
+            // Its bit is about the last interrupt of the APIC, which may have ended before one of the 8259 is taken.
+            SettleQuickEoi();
             if (_vcpu.TakeUserExtInt(out byte external))
             {
                 return external;

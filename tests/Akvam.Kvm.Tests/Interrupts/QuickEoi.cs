@@ -6,7 +6,7 @@ namespace Akvam.KvmTests.Interrupts;
 /// <summary>An interrupt that the guest ends by a bit in its memory. [KVM msr.rst MSR_KVM_PV_EOI_EN]</summary>
 public sealed class QuickEoi
 {
-    private const byte Vector = 0x51, LowerVector = 0x41;
+    private const byte Vector = 0x51, LowerVector = 0x41, PicVector = 0x31;
     private const ulong Flag = 0x3000;
     private const int Isr = 0x100, Irr = 0x200;
 
@@ -99,6 +99,25 @@ public sealed class QuickEoi
         Assert.Equal(3, guest.Vcpu.Run().Io.Port);
         Assert.True(EndsByBit(guest));
         Assert.False(IsSet(guest, Isr, Vector));
+    }
+
+    /// <summary>An interrupt of the 8259 has no end that the APIC sees: the one before has ended by the bit, and must not be offered it again.</summary>
+    [Fact]
+    public void AnInterruptOfThe8259DoesNotBringBackTheLast()
+    {
+        using Guest guest = Create();
+        kvm_irqchip pic = guest.Vm.GetIrqchip(KvmIrq.KVM_IRQCHIP_PIC_MASTER);
+        pic.chip.pic.irq_base = PicVector & 0xF8;
+        pic.chip.pic.imr = 0;
+        guest.Vm.SetIrqchip(pic);
+        guest.Write(0x2100, [0xE6, 0x04, 0xCF]); // out 4, al; iret
+        guest.Write(PicVector * 4, [0x00, 0x21, 0x00, 0x00]);
+        Send(guest, Vector);
+        Assert.True(EndsByBit(guest));
+        guest.Vm.IrqLine(1, true);
+        Assert.Equal(4, guest.Vcpu.Run().Io.Port);
+        Assert.False(IsSet(guest, Isr, Vector));
+        Assert.Equal(0, guest.Read(Flag, 1)[0]);
     }
 
     [Fact]
