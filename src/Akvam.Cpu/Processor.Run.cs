@@ -199,6 +199,12 @@ public sealed unsafe partial class Processor
                     return RunResult.Debug;
                 }
 
+                if (s->Fault.BeyondAddresses && (Quirks & ProcessorQuirks.SmallerAddresses) != 0 && !KernelEmulator.Knows(this))
+                {
+                    s->Fault = default;
+                    return RunResult.NotEmulated;
+                }
+
                 Trace?.Write(this, "kvm_inj_exception", $"{s->Fault.Vector} (0x{s->Fault.ErrorCode:x})");
                 Delivery.Fault(s);
                 _deliveries--;
@@ -218,7 +224,7 @@ public sealed unsafe partial class Processor
     /// </summary>
     internal bool TryDeliverFault(CpuState* s)
     {
-        if (s->Abort != AbortReason.Fault || ((InterceptedExceptions >> (int)s->Fault.Vector) & 1) != 0 || s->StopAt != ulong.MaxValue || Trace != null)
+        if (s->Abort != AbortReason.Fault || s->Fault.BeyondAddresses || ((InterceptedExceptions >> (int)s->Fault.Vector) & 1) != 0 || s->StopAt != ulong.MaxValue || Trace != null)
         {
             return false;
         }

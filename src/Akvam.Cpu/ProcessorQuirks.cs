@@ -27,6 +27,12 @@ public enum ProcessorQuirks
     /// <summary>INIT comes before an SMI at the same instruction boundary, and the SMI is lost, as in KVM ("kvm-init-smi"). The manuals have the SMI first.</summary>
     KvmInitSmi = 1 << 6,
 
+    /// <summary>
+    /// An instruction that would fault only because an address has bits the guest's processor lacks is executed by the kernel's emulator, which raises the fault, and
+    /// fails if it does not know the instruction (kvm_intel.allow_smaller_maxphyaddr).
+    /// </summary>
+    SmallerAddresses = 1 << 7,
+
     /// <summary>What a processor has that nobody asked anything of.</summary>
     Default = MwaitNeverUd | MiscEnableNoMwait | FixHypercall,
 }

@@ -21,6 +21,9 @@ public enum RunResult
     /// <summary>The next instruction lies where there is no memory.</summary>
     NoCode,
 
+    /// <summary>The kernel could not emulate the next instruction (<see cref="ProcessorQuirks.SmallerAddresses"/>).</summary>
+    NotEmulated,
+
     /// <summary>An SMI found no memory at SMRAM: the machine cannot go on (KVM_EXIT_INTERNAL_ERROR, then EIO).</summary>
     NoSmram,
 

@@ -65,6 +65,7 @@ internal static class Capabilities
         // Addresses that only hardware needs, and the interface itself
         KvmCap.KVM_CAP_SET_TSS_ADDR or KvmCap.KVM_CAP_SET_IDENTITY_MAP_ADDR or KvmCap.KVM_CAP_ENABLE_CAP or KvmCap.KVM_CAP_ENABLE_CAP_VM
             or KvmCap.KVM_CAP_CHECK_EXTENSION_VM => 1,
+        KvmCap.KVM_CAP_SMALLER_MAXPHYADDR => new VmOptions().EmulateSmallerAddresses ? 1 : 0,
         _ => 0,
     };
 }

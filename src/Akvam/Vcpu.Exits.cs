@@ -86,12 +86,27 @@ public sealed unsafe partial class Vcpu
         pending.Complete(failed);
     }
 
-    /// <summary>The next instruction is where there is no memory, so there are no bytes to show. [KVM 7.24]</summary>
-    private static uint ReportEmulationFailure(kvm_run* run)
+    /// <summary>The next instruction cannot be executed. Its bytes are shown, with NOPs behind them, if there is memory where they are. [KVM 7.24]</summary>
+    private uint ReportEmulationFailure(kvm_run* run)
     {
+        const byte Nop = 0x90;
         run->emulation_failure = default;
         run->emulation_failure.suberror = KvmExit.KVM_INTERNAL_ERROR_EMULATION;
         run->emulation_failure.ndata = 1;
+        Span<byte> bytes = run->emulation_failure.insn_bytes;
+        int size = _processor.ReadCode(bytes);
+        if (size != 0)
+        {
+            bytes[size..].Fill(Nop);
+            run->emulation_failure.insn_size = (byte)size;
+            run->emulation_failure.flags = KvmExit.KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+            run->emulation_failure.ndata += (uint)(sizeof(byte) + bytes.Length) / sizeof(ulong);
+        }
+        else
+        {
+            bytes.Clear();
+        }
+
         return KvmExit.KVM_EXIT_INTERNAL_ERROR;
     }
 

@@ -164,7 +164,7 @@ public sealed unsafe partial class Vcpu
                     return ReportDebug(s, run);
                 case RunResult.NoSmram:
                     return ReportInternalError(run, KvmExit.KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
-                case RunResult.NoCode when s->Cpl != 0 && !_vm.ExitsOnEmulationFailure:
+                case RunResult.NoCode or RunResult.NotEmulated when s->Cpl != 0 && !_vm.ExitsOnEmulationFailure:
                     // A program must not be able to end the whole machine.
                     RaiseUndefined(s);
                     break;

@@ -21,6 +21,7 @@ public sealed partial class Vm
         | (HasQuirk(KvmTuning.KVM_X86_QUIRK_FIX_HYPERCALL_INSN) ? ProcessorQuirks.FixHypercall : 0)
         | Options.Quirks
         | (Options.ForceEmulationPrefix ? ProcessorQuirks.EmulationPrefix : 0)
+        | (Options.EmulateSmallerAddresses ? ProcessorQuirks.SmallerAddresses : 0)
         | (Options.VmwareBackdoor ? ProcessorQuirks.VmwareBackdoor : 0);
 
     private void DisableQuirks(ulong quirks)

@@ -46,6 +46,12 @@ public sealed record VmOptions
     public bool VmwareBackdoor { get; init; } = ModuleParameter("enable_vmware_backdoor") is "Y" or "y" or "1";
 
     /// <summary>
+    /// Page tables with address bits that the guest's processor does not have are looked at by the kernel's emulator, with its limits, instead of #PF for every
+    /// instruction. Without a wish, allow_smaller_maxphyaddr=Y in AKVAM_PARAMETERS decides. [KVM 8.26 KVM_CAP_SMALLER_MAXPHYADDR]
+    /// </summary>
+    public bool EmulateSmallerAddresses { get; init; } = ModuleParameter("allow_smaller_maxphyaddr") is "Y" or "y" or "1";
+
+    /// <summary>
     /// Where KVM and the manuals part on System Management Mode, what to do as KVM: <see cref="ProcessorQuirks.KvmNmiRsm"/> and <see cref="ProcessorQuirks.KvmInitSmi"/>.
     /// Without a wish, AKVAM_QUIRKS decides, which holds their names with commas between.
     /// </summary>

@@ -111,7 +111,9 @@ internal static unsafe partial class PageWalker
 
             if ((entry & bad) != 0)
             {
-                return Deny(s, linear, kind, who, ErrP | ErrRsvd);
+                Deny(s, linear, kind, who, ErrP | ErrRsvd);
+                s->Fault.BeyondAddresses = (entry & bad & ~(p.Cpuid.ReservedAddressBits & ((1ul << CpuidModel.PhysicalAddressBits) - 1))) == 0;
+                return false;
             }
 
             rights &= entry;

@@ -5,6 +5,10 @@ public struct FaultRecord
 {
     public Vector Vector;
     public bool HasErrorCode;
+
+    /// <summary>A #PF only because of address bits that the guest's processor does not have and Akvam's does.</summary>
+    public bool BeyondAddresses;
+
     public uint ErrorCode;
 
     /// <summary>CR2 for #PF, the DR6 bits for #DB.</summary>

@@ -19,7 +19,7 @@ static const struct { const char *path, *value; } attributes[] =
     {MODULE "/parameters/force_emulation_prefix", "0"},
     {MODULE "/parameters/enable_vmware_backdoor", "N"},
     {MODULE "/parameters/enable_pmu", "N"},
-    {MODULE "_intel/parameters/allow_smaller_maxphyaddr", "Y"},
+    {MODULE "_intel/parameters/allow_smaller_maxphyaddr", "N"},
     {MODULE "_amd/parameters/nested", "0"},
     {MODULE "_amd/parameters/sev", "N"},
     {MODULE "_amd/parameters/sev_es", "N"},

@@ -37,6 +37,9 @@ public readonly ref struct VcpuExit
     /// <summary>KVM_EXIT_INTERNAL_ERROR.</summary>
     public ref readonly kvm_run.Internal InternalError => ref _run.@internal;
 
+    /// <summary>KVM_EXIT_INTERNAL_ERROR with KVM_INTERNAL_ERROR_EMULATION.</summary>
+    public ref readonly kvm_run.EmulationFailure EmulationFailure => ref _run.emulation_failure;
+
     /// <summary>KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR: to be answered in <c>data</c> and <c>error</c>.</summary>
     public ref kvm_run.Msr Msr => ref _run.msr;
 
