@@ -1,4 +1,3 @@
-using Akvam.Cpu.State;
 using Iced.Intel;
 
 namespace Akvam.Cpu;
