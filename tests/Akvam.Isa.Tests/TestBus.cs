@@ -13,9 +13,19 @@ internal sealed class TestBus : IProcessorBus
 
     public bool HandlesHalt => true;
 
-    public bool ReadMmio(ulong address, Span<byte> data) => false;
+    /// <summary>Serves reads of physical memory that is not there inside the run, with zeros; null: user space does.</summary>
+    public Func<ulong, bool>? MmioRead { get; set; }
 
-    public bool WriteMmio(ulong address, ReadOnlySpan<byte> data) => false;
+    public bool ReadMmio(ulong address, Span<byte> data)
+    {
+        data.Clear();
+        return MmioRead?.Invoke(address) ?? false;
+    }
+
+    /// <summary>Serves writes to physical memory that is not there inside the run; null: user space does.</summary>
+    public Func<ulong, bool>? MmioWrite { get; set; }
+
+    public bool WriteMmio(ulong address, ReadOnlySpan<byte> data) => MmioWrite?.Invoke(address) ?? false;
 
     /// <summary>Serves reads of ports inside the run, null: not this one; or null: user space does.</summary>
     public Func<ushort, uint?>? PortRead { get; set; }

@@ -17,10 +17,10 @@ internal sealed unsafe class PagedGuest : IDisposable
     private readonly GuestMode _mode;
     private ulong _next = 0x10_0000;
 
-    public PagedGuest(GuestMode mode = GuestMode.Long, bool la57 = false)
+    public PagedGuest(GuestMode mode = GuestMode.Long, bool la57 = false, EngineKind? engine = null)
     {
         _mode = mode;
-        M = new TestMachine(16 << 20);
+        M = new TestMachine(16 << 20, engine);
         M.Processor.InterceptedExceptions = uint.MaxValue;
         ModeSetup.Enter(M, mode, Kernel);
         if (mode == GuestMode.Protected32Paged)

@@ -433,6 +433,26 @@ public sealed unsafe class SmmTransitionTests
         Assert.Equal(0xFFFF_8000_1234_5678ul, m.S->Rip);
     }
 
+    [Theory]
+    [InlineData(GuestMode.Real, SmmMachine.Rip)]
+    [InlineData(GuestMode.Protected32, SmmMachine.Rip)]
+    [InlineData(GuestMode.Compatibility32, SmmMachine.Rip)]
+    [InlineData(GuestMode.Long, 0x1_0000_0000 | SmmMachine.Rip)]
+    public void G6_a_RIP_above_bit_31_that_the_handler_saved_counts_in_64_bit_code_only(GuestMode mode, ulong expected)
+    {
+        using var m = new SmmMachine(mode);
+        m.EnterSmm();
+        m.Image<ulong>(0xFF78) |= 1ul << 32;
+        Assert.Equal(RunResult.Limit, m.Run(1));
+        Assert.Equal(expected, m.S->Rip);
+        if (mode != GuestMode.Long)
+        {
+            // The program's next instruction is the one that was interrupted.
+            Assert.Equal(RunResult.Limit, m.Run(1));
+            Assert.Equal(SmmMachine.Rip + 1, m.S->Rip);
+        }
+    }
+
     [Fact]
     public void G7_the_32_bit_map_leaves_R8_to_R15_alone()
     {

@@ -145,6 +145,49 @@ public sealed unsafe class SideExitTests
         Assert.InRange(both.Translated.Processor.TranslatorStatistics.Blocks, 1, 3);
     }
 
+    /// <summary>PUSHFQ at the start of a loop pushes the flags that the end of it left; behind the first instruction that writes flags, that instruction's.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Flags_that_a_loop_pushes(int place)
+    {
+        byte[] code = Assemble(a =>
+        {
+            Label again = a.CreateLabel();
+            a.mov(ecx, 300);
+            a.Label(ref again);
+            for (int n = 0; n < 3; n++)
+            {
+                if (n == place)
+                {
+                    a.pushfq();
+                    a.pop(rax);
+                }
+
+                switch (n)
+                {
+                    case 0:
+                        a.lea(r10, __[r10 + (r10 * 2) + 1]);
+                        break;
+                    case 1:
+                        a.add(r10, rax);
+                        break;
+                    default:
+                        a.sub(ecx, 1);
+                        break;
+                }
+            }
+
+            a.jnz(again);
+            a.hlt();
+        });
+        using var both = new Lockstep();
+        Assert.Null(Run(both, code, ulong.MaxValue, out RunResult result));
+        Assert.Equal(RunResult.Halted, result);
+        Assert.True(both.Translated.Processor.TranslatorStatistics.Cold < 100, "the loop was not translated");
+    }
+
     private static byte[] Assemble(Action<Assembler> write)
     {
         var a = new Assembler(64);

@@ -102,6 +102,71 @@ public sealed unsafe class WindowTests
         Assert.Equal(second != 0 ? 3ul : 0, g.S->Rip - (Kernel + 10));
     }
 
+    /// <summary>
+    /// A place that accesses pages here and there, and so is patched to search the TLB at once, still sees that an address is not aligned: load, store, an operand of an
+    /// operation, one of 32 bytes.
+    /// </summary>
+    [Theory]
+    [InlineData(0, 8)]
+    [InlineData(1, 8)]
+    [InlineData(2, 1)]
+    [InlineData(3, 16)]
+    public void Here_and_there_and_not_aligned(int kind, int wrong)
+    {
+        const int rounds = 3000;
+        using var g = new PagedGuest(engine: EngineKind.Translator);
+        g.M.Processor.Cpuid.SetEntries(Akvam.Cpu.Cpuid.CpuidModel.Supported());
+        g.SetCr4(Cr4.OSFXSR | Cr4.OSXSAVE);
+        Assert.True(ControlRegisters.TrySetXcr0(g.S, 7));
+        for (ulong n = 0; n < 32; n++)
+        {
+            // Neighbours are not neighbours in memory: no window shows two pages.
+            g.Map(Region + (n * Page), First + ((n * 7 % 32) * 2 * Page));
+        }
+
+        Run(
+            g,
+            a =>
+            {
+                Label again = a.CreateLabel();
+                a.mov(rdi, Region);
+                a.mov(ecx, rounds);
+                a.mov(r9d, wrong);
+                a.Label(ref again);
+                a.imul(rdx, rdx, 0x5DEE_CE65);
+                a.add(rdx, 11);
+                a.mov(rsi, rdx);
+                a.shr(rsi, 20);
+                a.and(esi, 0x1_FFE0);
+                a.xor(r8d, r8d);
+                a.cmp(ecx, 1);
+                a.cmove(r8d, r9d);
+                a.add(esi, r8d);
+                switch (kind)
+                {
+                    case 0:
+                        a.movaps(xmm1, __[rdi + rsi]);
+                        break;
+                    case 1:
+                        a.movdqa(__[rdi + rsi], xmm1);
+                        break;
+                    case 2:
+                        a.paddd(xmm1, __[rdi + rsi]);
+                        break;
+                    default:
+                        a.vmovaps(ymm1, __[rdi + rsi]);
+                        break;
+                }
+
+                a.dec(ecx);
+                a.jnz(again);
+                a.hlt();
+            },
+            faults: true);
+        Assert.Equal((Vector.GP, 1ul), (g.S->Fault.Vector, g.S->Gpr[Register.Rcx]));
+        Assert.InRange(g.M.Processor.TranslatorStatistics.SlowAccesses, 1, 100);
+    }
+
     /// <summary>There are fewer windows than places, which have them together: those that read a page, and those that may not write to it.</summary>
     [Theory]
     [InlineData(false)]

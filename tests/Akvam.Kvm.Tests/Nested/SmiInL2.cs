@@ -290,6 +290,26 @@ public sealed class SmiInL2
         Assert.Equal(3, h.Save.Cpl);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void D8_AHandlerThatClearsGifLeavesItSetForTheProgramItInterrupted(bool inL2)
+    {
+        // mov ecx, 0C0000080h; rdmsr; or ah, 10h (SVME); wrmsr; mov eax, cr0; or al, 1; mov cr0, eax; clgi; out 90h, al; rsm
+        using var h = new Hypervisor(L2);
+        Prepare(h, [0x66, 0xB9, 0x80, 0, 0, 0xC0, 0x0F, 0x32, 0x80, 0xCC, 0x10, 0x0F, 0x30, 0x0F, 0x20, 0xC0, 0x0C, 1, 0x0F, 0x22, 0xC0, 0x0F, 0x01, 0xDD, 0xE6, 0x90, 0x0F, 0xAA]);
+        if (inL2)
+        {
+            Assert.Equal(KvmExit.KVM_EXIT_IO, h.Vcpu.Run().Reason);
+        }
+
+        h.Vcpu.Smi();
+        Assert.Equal(KvmExit.KVM_EXIT_IO, h.Vcpu.Run().Reason);
+        Assert.Equal((0x90, false), (h.Vcpu.RunPage.io.port, h.Gif));
+        Assert.Equal(KvmExit.KVM_EXIT_INTR, h.Vcpu.Run(1).Reason);
+        Assert.Equal((0, inL2, true), (h.Vcpu.GetVcpuEvents().smi.smm, h.InGuest, h.Gif));
+    }
+
     [Fact]
     public void D17_ACpuidWithSvmAndWithoutLongModeIsRefused()
     {

@@ -34,10 +34,15 @@ public sealed partial class SemanticsRowsTests
     {
         HashSet<string> tested = [.. Repository.Sources().Where(f => f.Path.StartsWith("tests/", StringComparison.Ordinal)).SelectMany(f => TestName().Matches(f.Text))
             .SelectMany(name => Id().Matches(name.Groups[1].Value + "_")).Select(id => id.Groups[1].Value)];
-        string[] all = [.. s_rows.SelectMany(row => Enumerable.Range(1, row.Count).Select(n => row.Prefix + n))];
+        string[] all = [.. All()];
         Assert.Equal([], all.Where(id => !tested.Contains(id) && !s_untested.ContainsKey(id)).ToArray());
         Assert.Equal([], s_untested.Keys.Where(id => tested.Contains(id) || !all.Contains(id)).ToArray());
     }
+
+    /// <summary>The numbers of all rows that a test holds.</summary>
+    internal static IEnumerable<string> Tested() => All().Except(s_untested.Keys);
+
+    private static IEnumerable<string> All() => s_rows.SelectMany(row => Enumerable.Range(1, row.Count).Select(n => row.Prefix + n));
 
     [GeneratedRegex(@"public (?:unsafe )?void ((?:Seed\d|G\d)\w+)\(")]
     private static partial Regex TestName();
