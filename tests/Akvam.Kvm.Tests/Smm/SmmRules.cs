@@ -28,7 +28,7 @@ public sealed class SmmRules
         events.nmi.masked = masked;
         guest.Vcpu.SetVcpuEvents(events);
         guest.Vcpu.Smi();
-        VcpuExit exit = guest.Vcpu.Run();
+        VcpuExit exit = guest.Vcpu.Run(100);
         Assert.Equal(KvmExit.KVM_EXIT_SHUTDOWN, exit.Reason);
         Assert.False(exit.InSmm);
         events = guest.Vcpu.GetVcpuEvents();
@@ -80,7 +80,7 @@ public sealed class SmmRules
         events.smi.pending = 1;
         events.smi.latched_init = 1;
         guest.Vcpu.SetVcpuEvents(events);
-        Assert.Equal(KvmExit.KVM_EXIT_SHUTDOWN, guest.Vcpu.Run().Reason);
+        Assert.Equal(KvmExit.KVM_EXIT_SHUTDOWN, guest.Vcpu.Run(100).Reason);
         events = guest.Vcpu.GetVcpuEvents();
         Assert.Equal(0, events.smi.smm);
         Assert.Equal(1, events.smi.pending);
@@ -286,7 +286,7 @@ public sealed class SmmRules
     {
         using Guest guest = SmmGuest.Create(Loop, [0xCC]);
         guest.Vcpu.Smi();
-        VcpuExit exit = guest.Vcpu.Run();
+        VcpuExit exit = guest.Vcpu.Run(100);
         Assert.Equal(KvmExit.KVM_EXIT_SHUTDOWN, exit.Reason);
         Assert.Equal(exit.InSmm, guest.Vcpu.GetVcpuEvents().smi.smm != 0);
         Assert.Equal(0x8000ul, guest.Vcpu.GetRegs().rip);
@@ -317,12 +317,15 @@ public sealed class SmmRules
     {
         using Guest guest = SmmGuest.Create(Loop, Return);
         guest.Vcpu.SetRegs(guest.Vcpu.GetRegs() with { rax = 0x1122_3344_5566_7788 });
+        kvm_sregs sregs = guest.Vcpu.GetSregs();
+        sregs.tr = new kvm_segment { selector = 0x1230, type = 11, present = 1, limit = 0x67, @base = 0x4567 };
+        guest.Vcpu.SetSregs(sregs);
         guest.Vcpu.Smi();
         guest.Vcpu.Run(0);
         var image = new byte[512];
         guest.Vm.ReadMemory(SmmGuest.Image, image, space: 1);
         Assert.Equal(0x0002_0064u, BinaryPrimitives.ReadUInt32LittleEndian(image.AsSpan(0xFC)));
         Assert.Equal(0x1122_3344_5566_7788ul, BinaryPrimitives.ReadUInt64LittleEndian(image.AsSpan(0x1F8)));
-        Assert.Equal(guest.Vcpu.GetSregs().tr.selector, BinaryPrimitives.ReadUInt16LittleEndian(image.AsSpan(0x90)));
+        Assert.Equal((0x1230, 0x8B), (BinaryPrimitives.ReadUInt16LittleEndian(image.AsSpan(0x90)), BinaryPrimitives.ReadUInt16LittleEndian(image.AsSpan(0x92))));
     }
 }
