@@ -8,7 +8,10 @@ namespace Akvam;
 /// <remarks>Valid until its VM is disposed of: so are the spans it gives out. The VM unmaps it when no processor runs any more.</remarks>
 public sealed unsafe class GuestMemory
 {
+    private const ulong HugePage = 2 << 20;
+
     private byte* _address;
+    private readonly void* _mapping;
 
     internal GuestMemory(ulong size)
     {
@@ -17,16 +20,20 @@ public sealed unsafe class GuestMemory
             throw new KvmException(Errno.EINVAL, "memory comes in multiples of 4096 bytes");
         }
 
-        void* address = size > long.MaxValue
+        void* mapping = size > long.MaxValue
             ? Libc.MapFailed
-            : Libc.mmap(null, (nuint)size, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE, -1, 0);
-        if (address == Libc.MapFailed)
+            : Libc.mmap(null, (nuint)(size + HugePage), Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE, -1, 0);
+        if (mapping == Libc.MapFailed)
         {
             throw new KvmException(Errno.ENOMEM, $"{size} bytes of guest memory");
         }
 
-        _address = (byte*)address;
+        _mapping = mapping;
+        _address = (byte*)(((ulong)mapping + HugePage - 1) & ~(HugePage - 1));
         Size = size;
+
+        // A guest that boots touches most of its memory: in pages of 4 KiB that is a fault of the host's for each. Where the host refuses, it stays at that.
+        _ = Libc.madvise(_address, (nuint)(size & ~(HugePage - 1)), Libc.MADV_HUGEPAGE);
     }
 
     /// <summary>Bytes.</summary>
@@ -51,7 +58,7 @@ public sealed unsafe class GuestMemory
     {
         if (_address != null)
         {
-            Libc.munmap(_address, (nuint)Size);
+            Libc.munmap(_mapping, (nuint)(Size + HugePage));
             _address = null;
         }
     }

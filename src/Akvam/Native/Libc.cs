@@ -9,6 +9,7 @@ internal static unsafe partial class Libc
     public const int PROT_READ = 1, PROT_WRITE = 2;
     public const int MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
     public const int EFD_CLOEXEC = 0x80000, EFD_NONBLOCK = 0x800;
+    public const int MADV_HUGEPAGE = 14;
     public const int MS_ASYNC = 1;
     public const int F_DUPFD_CLOEXEC = 1030;
     public const int RWF_NOWAIT = 8;
@@ -21,6 +22,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int munmap(void* address, nuint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int madvise(void* address, nuint length, int advice);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int msync(void* address, nuint length, int flags);
