@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Akvam.Cpu.Events;
 using Akvam.Cpu.Memory;
+using Akvam.Cpu.Native;
 using Akvam.Cpu.State;
 
 namespace Akvam.Cpu.Interpreter;
@@ -42,7 +43,7 @@ public sealed unsafe class BlockCache : IDisposable
         _lookup = (Block**)NativeMemory.AllocZeroed(1 << LookupBits, (nuint)sizeof(Block*));
         _buckets = (Block**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(Block*));
         _fetch = (FetchEntry*)NativeMemory.AllocZeroed(FetchEntries, (nuint)sizeof(FetchEntry));
-        _arena = (byte*)NativeMemory.Alloc(ArenaBytes);
+        _arena = LargeMemory.Allocate(ArenaBytes);
         ForgetLookups();
     }
 
@@ -475,6 +476,6 @@ public sealed unsafe class BlockCache : IDisposable
         NativeMemory.Free(_lookup);
         NativeMemory.Free(_buckets);
         NativeMemory.Free(_fetch);
-        NativeMemory.Free(_arena);
+        LargeMemory.Free(_arena, ArenaBytes);
     }
 }

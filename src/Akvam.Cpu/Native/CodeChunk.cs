@@ -4,7 +4,10 @@ using System.Runtime.InteropServices;
 
 namespace Akvam.Cpu.Native;
 
-/// <summary>One piece of memory that is mapped twice: writable here, executable there. No page is ever both.</summary>
+/// <summary>
+/// One piece of memory for code. Where the host insists that no page be writable and executable, it is mapped twice: writable here, executable there; elsewhere it is one
+/// mapping, which counts once and can have huge pages.
+/// </summary>
 /// <remarks>Valid until it is collected, and its owner (<see cref="ExecutableMemory"/>) lives as long as anything that holds an address in it.</remarks>
 internal sealed unsafe class CodeChunk : SafeHandle
 {
@@ -16,6 +19,13 @@ internal sealed unsafe class CodeChunk : SafeHandle
         : base(0, ownsHandle: true)
     {
         _size = (nuint)size;
+        _writable = LargeMemory.TryAllocate(_size, Libc.PROT_READ | Libc.PROT_WRITE | Libc.PROT_EXEC);
+        if (_writable != null)
+        {
+            SetHandle((nint)_writable);
+            return;
+        }
+
         int fd = Libc.memfd_create("akvam-code", Libc.MFD_CLOEXEC);
         if (fd < 0)
         {
@@ -72,7 +82,7 @@ internal sealed unsafe class CodeChunk : SafeHandle
         _writable[site - handle] = 0xE9;
     }
 
-    protected override bool ReleaseHandle() => Libc.munmap(_writable, _size) == 0 & Libc.munmap((void*)handle, _size) == 0;
+    protected override bool ReleaseHandle() => Libc.munmap(_writable, _size) == 0 & ((nint)_writable == handle || Libc.munmap((void*)handle, _size) == 0);
 
     private byte* Map(int fd, int protection)
     {

@@ -22,7 +22,7 @@ internal sealed unsafe class CodeStore : IDisposable
     private const int SegmentShift = 36, MaxSegments = 15;
 
     private readonly CodeChunk _code = new(CodeBytes);
-    private readonly byte* _records = (byte*)NativeMemory.Alloc(RecordBytes);
+    private readonly byte* _records = LargeMemory.Allocate(RecordBytes);
     private readonly CodePage** _pages = (CodePage**)NativeMemory.AllocZeroed(1 << PageBits, (nuint)sizeof(CodePage*));
     private readonly JumpTable _jumps;
 
@@ -262,7 +262,7 @@ internal sealed unsafe class CodeStore : IDisposable
     public void Dispose()
     {
         _code.Dispose();
-        NativeMemory.Free(_records);
+        LargeMemory.Free(_records, RecordBytes);
         NativeMemory.Free(_pages);
     }
 
