@@ -299,8 +299,10 @@ public sealed class SmmRules
         using Vcpu other = guest.Vm.CreateVcpu(1);
         other.SetMpState(new kvm_mp_state { mp_state = KvmState.KVM_MP_STATE_INIT_RECEIVED });
         other.Smi();
-        other.Kick();
-        Assert.Equal(KvmExit.KVM_EXIT_INTR, other.Run().Reason);
+
+        // A kick would come before the processor looks at the SMI.
+        other.LeavesWhenIdle = true;
+        Assert.Equal(KvmExit.KVM_EXIT_HLT, other.Run(100).Reason);
         Assert.Equal(1, other.GetVcpuEvents().smi.pending);
         Assert.Equal(0, other.GetVcpuEvents().smi.smm);
         Assert.Equal(KvmState.KVM_MP_STATE_INIT_RECEIVED, other.GetMpState().mp_state);
