@@ -12,6 +12,11 @@ public interface IProcessorBus
     /// <summary>Writes to a physical address without RAM (or to read-only memory). False: user space has to.</summary>
     bool WriteMmio(ulong address, ReadOnlySpan<byte> data);
 
+    /// <summary>
+    /// True when the access to an address without RAM shall not happen yet: its instruction is left undone, for the request that came with this call.
+    /// </summary>
+    bool StopsAt(ulong address, bool write) => false;
+
     /// <summary>Reads a port of 1, 2 or 4 bytes. False: user space has to.</summary>
     bool ReadPort(ushort port, int size, out uint value);
 

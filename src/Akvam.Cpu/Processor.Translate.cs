@@ -30,8 +30,8 @@ public sealed unsafe partial class Processor
         int read = 0;
         while (read < bytes.Length)
         {
-            ulong linear = State->Cs.Base + State->Rip + (ulong)read;
-            linear = (State->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? linear : (uint)linear;
+            ulong linear = State->Rip + (ulong)read;
+            linear = (State->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? linear : (uint)(linear + State->CodeBase);
             if (!PageWalker.Translate(State, linear, AccessKind.Execute, State->CodeTag & TlbTag.WhoMask, out PageWalk walk) || Group.Memory.Find(State->InSmm, walk.Gpa) is not { } slot)
             {
                 break;

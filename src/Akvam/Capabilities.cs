@@ -50,6 +50,7 @@ internal static class Capabilities
         // Interrupts
         KvmCap.KVM_CAP_IRQCHIP or KvmCap.KVM_CAP_IRQ_INJECT_STATUS or KvmCap.KVM_CAP_SIGNAL_MSI or KvmCap.KVM_CAP_PIT2 or KvmCap.KVM_CAP_PIT_STATE2
             or KvmCap.KVM_CAP_REINJECT_CONTROL or KvmCap.KVM_CAP_SPLIT_IRQCHIP or KvmCap.KVM_CAP_IOAPIC_POLARITY_IGNORED or KvmCap.KVM_CAP_TSC_DEADLINE_TIMER => 1,
+        KvmCap.KVM_CAP_VAPIC => 1,
         KvmCap.KVM_CAP_IRQFD or KvmCap.KVM_CAP_IRQFD_RESAMPLE => 1,
         KvmCap.KVM_CAP_IRQ_ROUTING => IrqRouter.MaxGsis,
         KvmCap.KVM_CAP_X2APIC_API => (int)(KvmIrq.KVM_X2APIC_API_USE_32BIT_IDS | KvmIrq.KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK),

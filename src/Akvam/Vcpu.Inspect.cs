@@ -6,7 +6,7 @@ namespace Akvam;
 /// <content>What debuggers look at.</content>
 public sealed unsafe partial class Vcpu
 {
-    private const int LongestInstruction = 15, PageSize = 4096;
+    private const int LongestInstruction = 15;
 
     /// <summary>With interrupt controllers of the library, <see cref="Run"/> normally sleeps while the processor is halted or waits for another. Set: it returns KVM_EXIT_HLT.</summary>
     public bool LeavesWhenIdle { get; set; }
@@ -39,7 +39,7 @@ public sealed unsafe partial class Vcpu
         {
             CpuState* s = State();
             Span<byte> bytes = stackalloc byte[LongestInstruction];
-            int count = ReadCode(s, linear, bytes);
+            int count = _processor.ReadCode(bytes);
             int bitness = (s->Mode & ModeKey.BitnessMask) switch { ModeKey.Code64 => 64, ModeKey.Code32 => 32, _ => 16 };
             return CodeListing.Describe(bytes[..count], linear, bitness, out int length) is { } text
                 ? new InstructionView(linear, length, text)
@@ -54,23 +54,5 @@ public sealed unsafe partial class Vcpu
         {
             return _observers?.Store?.Describe(linear);
         }
-    }
-
-    private int ReadCode(CpuState* s, ulong linear, Span<byte> bytes)
-    {
-        int count = 0;
-        while (count < bytes.Length)
-        {
-            ulong at = linear + (ulong)count;
-            int piece = Math.Min(bytes.Length - count, PageSize - (int)(at % PageSize));
-            if (!_processor.TryTranslate(at, out ulong gpa) || !_vm.Memory.Read(s->InSmm, gpa, bytes.Slice(count, piece)))
-            {
-                break;
-            }
-
-            count += piece;
-        }
-
-        return count;
     }
 }

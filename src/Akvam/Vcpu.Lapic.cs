@@ -13,7 +13,7 @@ public sealed unsafe partial class Vcpu
         lock (_gate)
         {
             State();
-            _bus.SettleQuickEoi();
+            _bus.SettleMemory();
             var state = default(kvm_lapic_state);
             OwnLapic().ExportState(state.regs);
             return state;
@@ -26,13 +26,45 @@ public sealed unsafe partial class Vcpu
         lock (_gate)
         {
             State();
-            _bus.SettleQuickEoi();
+            _bus.SettleMemory();
             if (!OwnLapic().TryImportState(state.regs))
             {
                 throw new KvmException(Errno.EINVAL, "the x2APIC id is another processor's");
             }
 
+            _bus.ShowPriority();
             Post(Request.Interrupt);
+        }
+    }
+
+    /// <summary>KVM_TPR_ACCESS_REPORTING: whether accesses to the task priority register are exits (KVM_EXIT_TPR_ACCESS).</summary>
+    /// <exception cref="KvmException">EINVAL: unknown flags.</exception>
+    public void SetTprAccessReporting(in kvm_tpr_access_ctl control)
+    {
+        lock (_gate)
+        {
+            State();
+            if (control.flags != 0)
+            {
+                throw new KvmException(Errno.EINVAL, $"flags {control.flags:x}");
+            }
+
+            _bus.ReportsTaskPriority = control.enabled != 0;
+        }
+    }
+
+    /// <summary>KVM_SET_VAPIC_ADDR: where a guest whose code was patched has a copy of its task priority; 0: nowhere.</summary>
+    /// <exception cref="KvmException">EINVAL: the APIC is the client's, or there is no memory.</exception>
+    public void SetVapicAddr(ulong address)
+    {
+        lock (_gate)
+        {
+            State();
+            OwnLapic();
+            if (!_bus.TrySetPriorityCopy(address))
+            {
+                throw new KvmException(Errno.EINVAL, $"no memory at {address:x}");
+            }
         }
     }
 

@@ -17,6 +17,7 @@ public sealed unsafe partial class Vcpu
     /// <summary>An exit that the processor itself knows nothing of: the interrupt window, a lowered CR8; KVM_EXIT_UNKNOWN: none.</summary>
     private uint _ownExit;
     private byte _eoiVector;
+    private bool _writesPriority;
 
     /// <summary>
     /// Executes guest code on this thread until something needs the client. First what the last exit left open is finished: the data of a port or MMIO read
@@ -80,6 +81,13 @@ public sealed unsafe partial class Vcpu
     {
         _eoiVector = vector;
         LeaveWith(KvmExit.KVM_EXIT_IOAPIC_EOI);
+    }
+
+    /// <summary>The guest is about to access its task priority register, and the client wants to hear of that.</summary>
+    internal void ReachedTaskPriority(bool write)
+    {
+        _writesPriority = write;
+        LeaveWith(KvmExit.KVM_EXIT_TPR_ACCESS);
     }
 
     private void LeaveWith(uint reason)
@@ -197,8 +205,28 @@ public sealed unsafe partial class Vcpu
         {
             run->eoi.vector = _eoiVector;
         }
+        else if (reason == KvmExit.KVM_EXIT_TPR_ACCESS)
+        {
+            ReportTaskPriority(_processor.State, run);
+        }
 
         return reason;
+    }
+
+    /// <summary>The client hears of the instruction when it has been executed, as in the kernel, and nothing else has happened.</summary>
+    private void ReportTaskPriority(CpuState* s, kvm_run* run)
+    {
+        run->tpr_access = new kvm_run.TprAccess { rip = s->Rip, is_write = _writesPriority ? 1u : 0 };
+        bool blocks = _processor.BlocksEvents;
+        ulong retired = s->Retired;
+        _processor.BlocksEvents = _bus.BlocksInterrupts = _bus.LetsTaskPriorityThrough = true;
+        while (RunProcessor(s, 1) == RunResult.Kicked && s->Retired == retired)
+        {
+        }
+
+        _bus.LetsTaskPriorityThrough = false;
+        _processor.BlocksEvents = _bus.BlocksInterrupts = blocks;
+        Processor.Post(s, Request.Interrupt);
     }
 
     private bool TakeKick()

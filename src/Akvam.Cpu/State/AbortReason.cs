@@ -9,7 +9,7 @@ public enum AbortReason : byte
     /// <summary>User space has to supply data first (MMIO or port read); the instruction is executed again afterwards.</summary>
     UserExit = 1,
 
-    /// <summary>A REP string instruction stopped between two iterations to let a request be served.</summary>
+    /// <summary>A request has to be served first: a REP string instruction between two iterations, or an access that <see cref="IProcessorBus.StopsAt"/>.</summary>
     Interrupted = 2,
 
     /// <summary>Code would have to be fetched from an address without memory.</summary>

@@ -21,6 +21,19 @@ public sealed partial class Lapic
         set => WriteTpr((uint)(value & 0xF) << 4);
     }
 
+    /// <summary>The task priority register.</summary>
+    public byte TaskPriority
+    {
+        get => (byte)Get(LapicRegister.Tpr);
+        set => WriteTpr(value);
+    }
+
+    /// <summary>The highest vector that is requested, or 0.</summary>
+    public int HighestRequest => Math.Max(HighestBit(LapicRegister.Irr), 0);
+
+    /// <summary>The highest vector in service, or 0.</summary>
+    public int HighestInService => Math.Max(HighestBit(LapicRegister.Isr), 0);
+
     /// <summary>The vector <see cref="AcknowledgeInterrupt"/> would return, or -1; changes nothing.</summary>
     public int PendingVector => Volatile.Read(ref _irrMaybe) ? DeliverableVector() : -1;
 

@@ -64,7 +64,8 @@ internal static class VcpuIoctls
         Row<VcpuFile>.Do(KvmIoctl.KVM_SET_NESTED_STATE, Arrays.SetNestedState),
         Row<VcpuFile>.Get(KvmIoctl.KVM_GET_LAPIC, static file => file.Vcpu.GetLapic()),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_LAPIC, static (VcpuFile file, in kvm_lapic_state state) => file.Vcpu.SetLapic(in state)),
-        Row<VcpuFile>.Set<ulong>(KvmIoctl.KVM_SET_VAPIC_ADDR, SetVapicAddr),
+        Row<VcpuFile>.Set(KvmIoctl.KVM_SET_VAPIC_ADDR, static (VcpuFile file, in kvm_vapic_addr address) => file.Vcpu.SetVapicAddr(address.vapic_addr)),
+        Row<VcpuFile>.Exchange(KvmIoctl.KVM_TPR_ACCESS_REPORTING, static (VcpuFile file, ref kvm_tpr_access_ctl control) => file.Vcpu.SetTprAccessReporting(in control)),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_GUEST_DEBUG, static (VcpuFile file, in kvm_guest_debug debug) => file.Vcpu.SetGuestDebug(in debug)));
 
     private static void GetXsave2(VcpuFile file, ulong address)
@@ -79,19 +80,5 @@ internal static class VcpuIoctls
         var area = new byte[Vcpu.XsaveSize];
         file.Client.Read(address, area.AsSpan());
         file.Vcpu.SetXsave(area);
-    }
-
-    /// <summary>
-    /// Where a guest whose code was patched finds a copy of its task priority. Code is patched only after KVM_TPR_ACCESS_REPORTING, which is not offered, so that
-    /// nobody reads the copy; QEMU's option ROM says where it would be all the same, and QEMU ends if that is refused.
-    /// </summary>
-    private static void SetVapicAddr(VcpuFile file, in ulong address)
-    {
-        if (file.Vm.Vm.CheckExtension(KvmCap.KVM_CAP_IRQCHIP) == 0)
-        {
-            throw new KvmException(Errno.EINVAL, "there is no local APIC of KVM's");
-        }
-
-        file.Vcpu.GetLapic();
     }
 }

@@ -27,7 +27,7 @@ internal sealed unsafe partial class VcpuBus
                 value = Lapic?.TscDeadline ?? 0;
                 return Lapic is not null || HostAccess ? MsrAccess.Done : MsrAccess.Fault;
             case >= Lapic.FirstMsr and <= Lapic.LastMsr:
-                SettleQuickEoi();
+                SettleMemory();
                 return Lapic is { } lapic && lapic.TryReadMsr(index, out value) ? MsrAccess.Done : MsrAccess.Fault;
             case KvmPara.MSR_KVM_SYSTEM_TIME:
             case KvmPara.MSR_KVM_SYSTEM_TIME_NEW:
@@ -68,8 +68,10 @@ internal sealed unsafe partial class VcpuBus
                 Lapic?.WriteTscDeadline(value);
                 return Lapic is not null || HostAccess ? MsrAccess.Done : MsrAccess.Fault;
             case >= Lapic.FirstMsr and <= Lapic.LastMsr:
-                SettleQuickEoi();
-                return Lapic is { } lapic && lapic.TryWriteMsr(index, value) ? MsrAccess.Done : MsrAccess.Fault;
+                SettleMemory();
+                bool written = Lapic is { } lapic && lapic.TryWriteMsr(index, value);
+                ShowPriority();
+                return written ? MsrAccess.Done : MsrAccess.Fault;
             case KvmPara.MSR_KVM_SYSTEM_TIME:
             case KvmPara.MSR_KVM_SYSTEM_TIME_NEW:
                 _systemTimeMsr = value;

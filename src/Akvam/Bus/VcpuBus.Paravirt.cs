@@ -27,6 +27,8 @@ internal sealed unsafe partial class VcpuBus
         switch (number)
         {
             case KvmPara.KVM_HC_VAPIC_POLL_IRQ:
+                // The guest lowered its copy, below a request that it saw.
+                SettleMemory();
                 return 0;
             case KvmPara.KVM_HC_SEND_IPI when HasFeature(KvmPara.KVM_FEATURE_PV_SEND_IPI) && Lapic is not null:
                 return SendIpis(s, wide);

@@ -14,11 +14,16 @@ internal sealed unsafe partial class VcpuBus
     private bool _quickEoiOffered;
 
     /// <summary>
-    /// Before anybody looks at the APIC, on the vCPU's thread or while it does not run: if the guest cleared the bit its interrupt has ended; if not, the bit is taken back,
+    /// What the guest did in memory instead of in the APIC counts before anybody looks at that, on the vCPU's thread or while it does not run: if the guest cleared the bit its interrupt has ended; if not, the bit is taken back,
     /// and the guest will write to the APIC. Not at every exit, as in the kernel: what a guest executes would depend on when it is left.
     /// </summary>
-    public void SettleQuickEoi()
+    public void SettleMemory()
     {
+        if (_priorityCopy != 0 && Lapic is { } lapic)
+        {
+            TakePriority(lapic);
+        }
+
         if (!_quickEoiOffered)
         {
             return;
@@ -64,7 +69,7 @@ internal sealed unsafe partial class VcpuBus
             return false;
         }
 
-        SettleQuickEoi();
+        SettleMemory();
         _quickEoiMsr = value;
         return true;
     }

@@ -66,7 +66,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
     {
         if (Lapic is { } lapic && lapic.Contains(address))
         {
-            SettleQuickEoi();
+            SettleMemory();
             lapic.ReadMmio((int)(address & 0xFFF), data);
             return true;
         }
@@ -84,8 +84,9 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
     {
         if (Lapic is { } lapic && lapic.Contains(address))
         {
-            SettleQuickEoi();
+            SettleMemory();
             lapic.WriteMmio((int)(address & 0xFFF), data);
+            ShowPriority();
             return true;
         }
 
@@ -160,7 +161,8 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
 
             if (lapic.HasRequests)
             {
-                SettleQuickEoi();
+                SettleMemory();
+                ShowPriority();
             }
 
             return _vcpu.HasUserExtInt || (_vm.Irqchip?.HasInterrupt(lapic) ?? lapic.HasInterrupt);
@@ -174,7 +176,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
             _vcpu.CountInterrupt();
 
             // Its bit is about the last interrupt of the APIC, which may have ended before one of the 8259 is taken.
-            SettleQuickEoi();
+            SettleMemory();
             if (_vcpu.TakeUserExtInt(out byte external))
             {
                 return external;
@@ -182,6 +184,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
 
             int vector = _vm.Irqchip?.AcknowledgeInterrupt(lapic) ?? lapic.AcknowledgeInterrupt();
             OfferQuickEoi(lapic);
+            ShowPriority();
             return vector;
         }
 
@@ -202,6 +205,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
             if (Lapic is { } lapic)
             {
                 lapic.Cr8 = value;
+                ShowPriority();
                 return;
             }
 

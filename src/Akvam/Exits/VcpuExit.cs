@@ -34,6 +34,9 @@ public readonly ref struct VcpuExit
     /// <summary>KVM_EXIT_DEBUG: a breakpoint or single step.</summary>
     public ref readonly kvm_debug_exit_arch Debug => ref _run.debug.arch;
 
+    /// <summary>KVM_EXIT_TPR_ACCESS.</summary>
+    public ref readonly kvm_run.TprAccess TprAccess => ref _run.tpr_access;
+
     /// <summary>KVM_EXIT_INTERNAL_ERROR.</summary>
     public ref readonly kvm_run.Internal InternalError => ref _run.@internal;
 
