@@ -65,7 +65,11 @@ internal static class VcpuIoctls
         Row<VcpuFile>.Get(KvmIoctl.KVM_GET_LAPIC, static file => file.Vcpu.GetLapic()),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_LAPIC, static (VcpuFile file, in kvm_lapic_state state) => file.Vcpu.SetLapic(in state)),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_VAPIC_ADDR, static (VcpuFile file, in kvm_vapic_addr address) => file.Vcpu.SetVapicAddr(address.vapic_addr)),
-        Row<VcpuFile>.Exchange(KvmIoctl.KVM_TPR_ACCESS_REPORTING, static (VcpuFile file, ref kvm_tpr_access_ctl control) => file.Vcpu.SetTprAccessReporting(in control)),
+        Row<VcpuFile>.Exchange(KvmIoctl.KVM_TPR_ACCESS_REPORTING, static (VcpuFile file, ref kvm_tpr_access_ctl control) =>
+        {
+            file.Vcpu.SetTprAccessReporting(in control);
+            return 0;
+        }),
         Row<VcpuFile>.Set(KvmIoctl.KVM_SET_GUEST_DEBUG, static (VcpuFile file, in kvm_guest_debug debug) => file.Vcpu.SetGuestDebug(in debug)));
 
     private static void GetXsave2(VcpuFile file, ulong address)
