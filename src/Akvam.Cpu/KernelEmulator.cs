@@ -8,13 +8,13 @@ namespace Akvam.Cpu;
 /// </summary>
 internal static class KernelEmulator
 {
-    private static readonly HashSet<CpuidFeature> s_integer =
+    private static readonly CpuidFeature[] s_integer =
     [
         CpuidFeature.INTEL8086, CpuidFeature.INTEL8086_ONLY, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386, CpuidFeature.INTEL486, CpuidFeature.X64,
         CpuidFeature.CMOV, CpuidFeature.CX8, CpuidFeature.CMPXCHG16B, CpuidFeature.MOVBE, CpuidFeature.FXSR, CpuidFeature.CLFSH, CpuidFeature.CLFLUSHOPT,
     ];
 
-    private static readonly HashSet<Mnemonic> s_others =
+    private static readonly Mnemonic[] s_others =
     [
         Mnemonic.Movaps, Mnemonic.Movapd, Mnemonic.Movups, Mnemonic.Movupd, Mnemonic.Movdqa, Mnemonic.Movdqu, Mnemonic.Movq, Mnemonic.Movntps, Mnemonic.Movntpd, Mnemonic.Movntdq,
         Mnemonic.Movntq, Mnemonic.Movnti, Mnemonic.Fnstcw, Mnemonic.Fnstsw, Mnemonic.Ldmxcsr, Mnemonic.Stmxcsr, Mnemonic.Prefetchnta, Mnemonic.Prefetcht0, Mnemonic.Prefetcht1,
@@ -29,6 +29,7 @@ internal static class KernelEmulator
         int size = processor.ReadCode(code);
         var decoder = Decoder.Create(16 << processor.CodeSize, code[..size]);
         decoder.Decode(out Instruction instruction);
-        return instruction.IsInvalid || s_others.Contains(instruction.Mnemonic) || instruction.CpuidFeatures.All(s_integer.Contains);
+        return instruction.IsInvalid || Array.IndexOf(s_others, instruction.Mnemonic) >= 0
+            || Array.TrueForAll(instruction.CpuidFeatures, feature => Array.IndexOf(s_integer, feature) >= 0);
     }
 }
