@@ -183,9 +183,10 @@ internal sealed unsafe partial class BlockTranslator
                 }
             }
 
-            if (_forms[n] is Coverage.Form.Jump or Coverage.Form.JumpIf or Coverage.Form.Call && !_code64 && Target(n) > _block->Page->CodeLimit)
+            if (!_code64 && ((_forms[n] is Coverage.Form.Jump or Coverage.Form.JumpIf or Coverage.Form.Call && Target(n) > _block->Page->CodeLimit)
+                || (_forms[n] is Coverage.Form.Call or Coverage.Form.CallIndirect && Cut(Next, StackSize(n)) > _block->Page->CodeLimit)))
             {
-                // It faults if it gets there.
+                // It faults if it gets there, or if its return does.
                 _forms[n] = Coverage.Form.Interpreted;
             }
 

@@ -39,6 +39,34 @@ public sealed unsafe class SegmentedLockstepTests
         Assert.True(both.Translated.Processor.TranslatorStatistics.Blocks > programs, "nothing was translated");
     }
 
+    /// <summary>A CALL that ends where CS does pushes an address beyond it: the RET faults, and has popped nothing.</summary>
+    [Fact]
+    public void Return_beyond_the_end_of_CS()
+    {
+        using var both = new Lockstep();
+        both.Set(m =>
+        {
+            const uint Call = 0xFFFA, First = 0x200;
+            m.Memory.Clear();
+            ModeSetup.Enter(m, GuestMode.Real, First);
+            m.State->Retired = 0;
+            m.State->Cs.Base = Code;
+            m.State->Cs.Selector = (ushort)(Code >> 4);
+            ControlRegisters.Reloaded(m.State);
+
+            // Each way is gone once before, so that host code goes it by itself: mov cx, 1; call dword 100h; mov cx, 3; jmp 0FFFAh. There: call dword 100h.
+            // (100h) dec cx; jz 109h; add sp, 4; jmp 0FFFAh; (109h) ret of 32 bits.
+            ((ReadOnlySpan<byte>)[0xB9, 1, 0, 0x66, 0xE8, 0xF7, 0xFE, 0xFF, 0xFF, 0xB9, 3, 0, 0xE9, 0xEB, 0xFD]).CopyTo(m.Memory[(int)(Code + First)..]);
+            ((ReadOnlySpan<byte>)[0x66, 0xE8, 0x00, 0x01, 0xFF, 0xFF]).CopyTo(m.Memory[(int)(Code + Call)..]);
+            ((ReadOnlySpan<byte>)[0x49, 0x74, 0x06, 0x83, 0xC4, 0x04, 0xE9, 0xF1, 0xFE, 0x66, 0xC3]).CopyTo(m.Memory[(int)(Code + Start)..]);
+        });
+        LockstepTests.Check(both.Run(100, out _), 0);
+
+        // The frame of #GP has the RET.
+        ulong sp = both.Translated.State->Gpr[Register.Rsp];
+        Assert.Equal((int)Start + 9, both.Translated.Memory[(int)sp] | (both.Translated.Memory[(int)sp + 1] << 8));
+    }
+
     private static void Prepare(TestMachine m, GuestMode mode, int seed)
     {
         var random = new Random(seed);
