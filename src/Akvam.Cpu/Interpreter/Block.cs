@@ -41,6 +41,10 @@ public unsafe struct Block
     public Translator.CodePage* Page;
     public Block* NextInPage;
 
+    /// <summary>With <see cref="Host2"/>: the second page, and the next block that ends in it.</summary>
+    public Translator.CodePage* Page2;
+    public Block* NextAcross;
+
     /// <summary>Edges that lead to the host code.</summary>
     public Translator.Edge* Incoming;
 
@@ -48,6 +52,9 @@ public unsafe struct Block
     public ushort PolledEntry, DirectEntry;
     public ushort Count;
     public ushort Bytes;
+
+    /// <summary>Bytes of its code in the first page.</summary>
+    public static int BytesInPage(Block* b) => b->Host2 == null ? b->Bytes : (int)(4096 - ((ulong)b->Host & 4095));
 
     public static Insn* First(Block* b) => (Insn*)(b + 1);
 

@@ -136,7 +136,7 @@ public sealed unsafe class BlockCache : IDisposable
 
             if (!IsCurrent(s, b, linear))
             {
-                if (s->Abort == AbortReason.Fault && s->Fault.Vector == Vector.PF && _fetchFailed)
+                if (_waited || (s->Abort == AbortReason.Fault && s->Fault.Vector == Vector.PF && _fetchFailed))
                 {
                     return null;
                 }
@@ -160,9 +160,9 @@ public sealed unsafe class BlockCache : IDisposable
             return null;
         }
 
-        int inPage = made->Host2 == null ? made->Bytes : (int)(4096 - (linear & 4095));
+        int inPage = Block.BytesInPage(made);
         CodeMap.NoteCode(made->Version, made->Host, inPage);
-        if (!Same(made->Host, Block.Code(made), inPage))
+        if (!Same(made->Host, Block.Code(made), inPage) || (made->Host2 != null && !IsSecondCurrent(made)))
         {
             // Another processor wrote here before it could know that this is code.
             _waited = true;
@@ -238,29 +238,25 @@ public sealed unsafe class BlockCache : IDisposable
     {
         _fetchFailed = false;
         uint v = CodeMap.Current(b->Version);
-        int first = b->Bytes;
+        int first = Block.BytesInPage(b);
         if (b->Host2 != null)
         {
-            ulong second = (linear & ~4095ul) + 4096;
-            if (!Fetch(s, (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? second : (uint)second, out FetchEntry page2))
+            if (!Fetch(s, SecondPage(s, linear), out FetchEntry page2))
             {
                 _fetchFailed = true;
                 return false;
             }
 
-            first = (int)(4096 - (linear & 4095));
             if (page2.Host != b->Host2)
             {
                 return false;
             }
 
-            uint v2 = CodeMap.Current(page2.Version);
-            if (!Same(b->Host2, Block.Code(b) + first, b->Bytes - first))
+            MarkAsCode(page2.Host, page2.Version);
+            if (_waited || !IsSecondCurrent(b))
             {
                 return false;
             }
-
-            b->SeenVersion2 = v2;
         }
 
         CodeMap.NoteCode(b->Version, b->Host, first);
@@ -272,6 +268,22 @@ public sealed unsafe class BlockCache : IDisposable
         b->SeenVersion = v;
         b->Epoch = s->Epoch;
         return true;
+    }
+
+    /// <summary>Memory holds what the block has in its second page; writes there raise the page's version from now on.</summary>
+    private static bool IsSecondCurrent(Block* b)
+    {
+        int first = Block.BytesInPage(b), rest = b->Bytes - first;
+        b->SeenVersion2 = CodeMap.Current(b->Version2);
+        CodeMap.NoteCode(b->Version2, b->Host2, rest);
+        return Same(b->Host2, Block.Code(b) + first, rest);
+    }
+
+    /// <summary>The page behind the one with a linear address; addresses outside 64-bit code wrap.</summary>
+    internal static ulong SecondPage(CpuState* s, ulong linear)
+    {
+        ulong second = (linear & ~4095ul) + 4096;
+        return (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64 ? second : (uint)second;
     }
 
     private static bool Same(byte* a, byte* b, int n) => new ReadOnlySpan<byte>(a, n).SequenceEqual(new ReadOnlySpan<byte>(b, n));

@@ -80,8 +80,7 @@ internal sealed unsafe class BlockDecoder
     {
         extended = 0;
         bool code64 = (s->Mode & ModeKey.BitnessMask) == ModeKey.Code64;
-        ulong second = (linear & ~4095ul) + 4096;
-        second = code64 ? second : (uint)second;
+        ulong second = BlockCache.SecondPage(s, linear);
         if (toLimit < (ulong)inPage || (code64 && !Canonical.Is(s, second)))
         {
             // Beyond the CS limit, or past the canonical half. [SDM3 5.3]

@@ -32,7 +32,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>It is 64-bit code.</summary>
     private bool _code64;
     private int _polledEntry, _directEntry;
-    private (int One, int Two) _stale;
+    private readonly List<int> _stale = [];
 
     public BlockTranslator(Emitter emitter, HostRoutines routines, CodeStore store)
     {
@@ -101,6 +101,12 @@ internal sealed unsafe partial class BlockTranslator
         StoreRip(b->Rip);
         _e.JumpTo(_routines.Leave);
         EmitVerify(leave);
+        if (b->Page2 != null)
+        {
+            // No page alone says that all of its bytes are good.
+            _polledEntry = _directEntry = 0;
+        }
+
         b->PolledEntry = (ushort)_polledEntry;
         b->DirectEntry = (ushort)_directEntry;
     }
@@ -111,7 +117,13 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private void EmitEntries(out int requested, out int atLimit)
     {
-        CheckPage(out _stale.One, out _stale.Two);
+        _stale.Clear();
+        CheckPage(_block->Page);
+        if (_block->Page2 != null)
+        {
+            CheckPage(_block->Page2);
+        }
+
         _polledEntry = _e.Position;
         _e.AluImmediate(Compare, HostMemory.State(StateOffset.Requests), 0, wide: false);
         requested = _e.JumpIf(HostCondition.NotEqual);
@@ -123,8 +135,10 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The page was not found good under the present circumstances: if it is, the block goes on.</summary>
     private void EmitVerify(int leave)
     {
-        _e.Patch(_stale.One);
-        _e.Patch(_stale.Two);
+        foreach (int jump in _stale)
+        {
+            _e.Patch(jump);
+        }
 
         // What is found good again may have changed: no return goes there without a look.
         _e.Load(HostRegister.Rsp, HostMemory.State(StateOffset.StackBase));
@@ -134,16 +148,16 @@ internal sealed unsafe partial class BlockTranslator
         _e.JumpBack(_polledEntry);
     }
 
-    private void CheckPage(out int one, out int two)
+    private void CheckPage(CodePage* page)
     {
-        _e.MoveImmediate(Address, (ulong)_block->Page);
+        _e.MoveImmediate(Address, (ulong)page);
         _e.Load(Scratch, HostMemory.State(StateOffset.Stamp));
         _e.Op(0x3B, Scratch, new HostMemory(Address, StateOffset.PageStamp));
-        one = _e.JumpIf(HostCondition.NotEqual);
+        _stale.Add(_e.JumpIf(HostCondition.NotEqual));
         _e.Load(Scratch, new HostMemory(Address, StateOffset.PageVersion));
         _e.Load32(Scratch, new HostMemory(Scratch));
         _e.Op(0x3B, Scratch, new HostMemory(Address, StateOffset.PageSeenVersion), wide: false);
-        two = _e.JumpIf(HostCondition.NotEqual);
+        _stale.Add(_e.JumpIf(HostCondition.NotEqual));
     }
 
     private void StoreRip(ulong rip) => _e.Store64(HostMemory.State(StateOffset.Rip), rip, Scratch);

@@ -29,6 +29,9 @@ public unsafe struct CodePage
     public ulong CodeBase;
     public Block* Blocks;
 
+    /// <summary>Blocks of one instruction that begins in the page before and ends here.</summary>
+    public Block* Across;
+
     /// <summary>What the blocks were made from.</summary>
     public PageCopy Copy;
     public CodePage* NextInBucket;

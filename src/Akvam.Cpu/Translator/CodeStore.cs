@@ -83,15 +83,20 @@ internal sealed unsafe class CodeStore : IDisposable
         return (ulong)number + 1;
     }
 
-    /// <summary>The page of a block that is at the current RIP; its first block has just been compared with memory.</summary>
-    public CodePage* PageOf(CpuState* s, Block* b)
+    /// <summary>Gives a block that is at the current RIP its page, or pages; it has just been compared with memory.</summary>
+    public void SetPages(CpuState* s, Block* b)
     {
-        ulong linear = BlockCache.Linear(s, s->Rip) & ~4095ul;
-        byte* host = (byte*)((ulong)b->Host & ~4095ul);
+        ulong linear = BlockCache.Linear(s, s->Rip);
+        b->Page = PageOf(s, linear & ~4095ul, (byte*)((ulong)b->Host & ~4095ul), b->Version, b->SeenVersion);
+        b->Page2 = b->Host2 == null ? null : PageOf(s, BlockCache.SecondPage(s, linear), b->Host2, b->Version2, b->SeenVersion2);
+    }
+
+    private CodePage* PageOf(CpuState* s, ulong linear, byte* host, uint* version, uint seenVersion)
+    {
         CodePage** bucket = _pages + Bucket(linear);
         for (CodePage* p = *bucket; p != null; p = p->NextInBucket)
         {
-            if (p->Linear == linear && p->Host == host && p->Mode == b->Mode && p->IsUnder(s))
+            if (p->Linear == linear && p->Host == host && p->Mode == s->Mode && p->IsUnder(s))
             {
                 return p;
             }
@@ -101,12 +106,12 @@ internal sealed unsafe class CodeStore : IDisposable
         *page = new CodePage
         {
             Stamp = CodePage.Unverified,
-            Version = b->Version,
-            SeenVersion = b->SeenVersion,
-            Epoch = b->Epoch,
+            Version = version,
+            SeenVersion = seenVersion,
+            Epoch = s->Epoch,
             Host = host,
             Linear = linear,
-            Mode = b->Mode,
+            Mode = s->Mode,
             CodeBase = s->CodeBase,
             CodeLimit = s->CodeLimit,
             NextInBucket = *bucket,
@@ -146,20 +151,45 @@ internal sealed unsafe class CodeStore : IDisposable
     /// <summary>A block got host code.</summary>
     public void Publish(Block* b)
     {
-        CodePage* page = b->Page;
-        b->NextInPage = page->Blocks;
-        page->Blocks = b;
+        b->NextInPage = b->Page->Blocks;
+        b->Page->Blocks = b;
+        Publish(b->Page, PartIn(b->Page, b));
+        if (b->Page2 != null)
+        {
+            b->NextAcross = b->Page2->Across;
+            b->Page2->Across = b;
+            Publish(b->Page2, PartIn(b->Page2, b));
+        }
+    }
+
+    private static void Publish(CodePage* page, Part part)
+    {
         if (page->Copy.Granules == 0)
         {
             return;
         }
 
-        page->Copy.Take(page->Host, CodeMap.Granules(b->Host, b->Bytes));
-        if (!page->Copy.Has(Offset(b), Block.Code(b), b->Bytes))
+        page->Copy.Take(page->Host, part.Granules);
+        if (!page->Copy.Has(part.Offset, part.Code, part.Size))
         {
             // The page has changed since: which blocks are good is found out before one of them is entered.
             page->Copy.Granules = 0;
         }
+    }
+
+    /// <summary>What a block has of its code in one page.</summary>
+    private readonly struct Part(int offset, byte* code, int size)
+    {
+        public readonly int Offset = offset, Size = size;
+        public readonly byte* Code = code;
+
+        public ulong Granules => CodeMap.Granules((byte*)Offset, Size);
+    }
+
+    private static Part PartIn(CodePage* page, Block* b)
+    {
+        int first = Block.BytesInPage(b);
+        return page == b->Page2 ? new Part(0, Block.Code(b) + first, b->Bytes - first) : new Part((int)((ulong)b->Host & (PageCopy.Size - 1)), Block.Code(b), first);
     }
 
     /// <summary>Copies the page's code anew, and drops blocks that were made from something else.</summary>
@@ -174,7 +204,12 @@ internal sealed unsafe class CodeStore : IDisposable
         ulong granules = 0;
         for (Block* b = page->Blocks; b != null; b = b->NextInPage)
         {
-            granules |= CodeMap.Granules(b->Host, b->Bytes);
+            granules |= PartIn(page, b).Granules;
+        }
+
+        for (Block* b = page->Across; b != null; b = b->NextAcross)
+        {
+            granules |= PartIn(page, b).Granules;
         }
 
         CodeMap.NoteCode(page->Version, granules);
@@ -183,14 +218,24 @@ internal sealed unsafe class CodeStore : IDisposable
         for (Block* b = page->Blocks, next; b != null; b = next)
         {
             next = b->NextInPage;
-            if (!copy.Has(Offset(b), Block.Code(b), b->Bytes))
-            {
-                Drop(b);
-            }
+            DropUnlessIn(page, b);
+        }
+
+        for (Block* b = page->Across, next; b != null; b = next)
+        {
+            next = b->NextAcross;
+            DropUnlessIn(page, b);
         }
     }
 
-    private static int Offset(Block* b) => (int)((ulong)b->Host & (PageCopy.Size - 1));
+    private void DropUnlessIn(CodePage* page, Block* b)
+    {
+        Part part = PartIn(page, b);
+        if (!page->Copy.Has(part.Offset, part.Code, part.Size))
+        {
+            Drop(b);
+        }
+    }
 
     /// <summary>Indirect branches find the block from now on.</summary>
     public void Remember(Block* b) => _jumps.Set(b->Rip, (nint)b->HostCode);
@@ -219,6 +264,15 @@ internal sealed unsafe class CodeStore : IDisposable
             if (*p == b)
             {
                 *p = b->NextInPage;
+                break;
+            }
+        }
+
+        for (Block** p = b->Page2 == null ? null : &b->Page2->Across; p != null && *p != null; p = &(*p)->NextAcross)
+        {
+            if (*p == b)
+            {
+                *p = b->NextAcross;
                 break;
             }
         }

@@ -141,14 +141,26 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     /// </summary>
     public bool TryVerify(CpuState* s, Block* b)
     {
-        if (b->Mode != s->Mode || !b->Page->IsUnder(s) || !_processor.Blocks.Fetch(s, BlockCache.Linear(s, b->Rip), out BlockCache.FetchEntry page)
-            || page.Host != b->Page->Host || Volatile.Read(ref *page.Version) == 0)
+        if (b->Mode != s->Mode || !b->Page->IsUnder(s) || !IsWhereItWas(s, b->Page) || (b->Page2 != null && !IsWhereItWas(s, b->Page2)))
         {
             return false;
         }
 
-        _store.Verify(b->Page, s->Stamp, s->Epoch);
+        VerifyPages(s, b);
         return b->HostCode != null;
+    }
+
+    private bool IsWhereItWas(CpuState* s, CodePage* page) =>
+        _processor.Blocks.Fetch(s, page->Linear, out BlockCache.FetchEntry now) && now.Host == page->Host && Volatile.Read(ref *now.Version) != 0;
+
+    private void VerifyPages(CpuState* s, Block* b)
+    {
+        CodePage* second = b->Page2;
+        _store.Verify(b->Page, s->Stamp, s->Epoch);
+        if (second != null)
+        {
+            _store.Verify(second, s->Stamp, s->Epoch);
+        }
     }
 
     /// <summary>Keeps an exception until host code has returned.</summary>
@@ -184,9 +196,14 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     {
         _exits++;
         Left(s);
-        if (b->Page->Stamp != s->Stamp || b->Page->SeenVersion != Volatile.Read(ref *b->Page->Version))
+        if (b->Page->Stamp != s->Stamp || b->Page->SeenVersion != Volatile.Read(ref *b->Page->Version) || b->Page2 != null)
         {
-            _store.Verify(b->Page, s->Stamp, s->Epoch);
+            VerifyPages(s, b);
+            if (b->HostCode == null)
+            {
+                // Another processor has just written there.
+                return Flow.End;
+            }
         }
 
         bool twin = false;
@@ -223,7 +240,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
     private bool IsHot(CpuState* s, ref Block* b, int threshold)
     {
-        if (b->Heat++ < threshold || b->Host2 != null)
+        if (b->Heat++ < threshold)
         {
             return false;
         }
@@ -235,7 +252,11 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             return false;
         }
 
-        b = _processor.Blocks.Extend(s, b, threshold / 2);
+        if (b->Host2 == null)
+        {
+            b = _processor.Blocks.Extend(s, b, threshold / 2);
+        }
+
         b->Rip = s->Rip;
         Translate(b, twin: false);
         return true;
@@ -263,7 +284,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
     private void Translate(Block* b, bool twin)
     {
-        b->Page = _store.PageOf(_processor.State, b);
+        _store.SetPages(_processor.State, b);
         _translator.Translate(b, _store.Next, twin);
         b->HostCode = _store.Add(_emitter.Bytes);
         _store.Publish(b);

@@ -10,16 +10,19 @@ namespace Akvam.Isa.Tests.Multiprocessor;
 /// <remarks>Valid for the guests it makes.</remarks>
 public sealed unsafe class SharedCodeTests
 {
-    [Fact]
-    public void Code_written_by_one_runs_on_the_other_after_a_handshake()
+    /// <summary>In one page, in two, and with nothing but its first byte in the first.</summary>
+    [Theory]
+    [InlineData(0x3_0000)]
+    [InlineData(0x3_0FFD)]
+    [InlineData(0x3_0FFF)]
+    public void Code_written_by_one_runs_on_the_other_after_a_handshake(ulong function)
     {
         // 0 writes the immediate of f, publishes the round, waits for the answer; 1 waits, serializes, calls f, answers with its result.
-        const ulong Function = 0x3_0000;
         using var g = new SharedGuest(2, c =>
         {
             Label runner = c.CreateLabel(), write = c.CreateLabel(), wait = c.CreateLabel(), bad = c.CreateLabel();
             c.mov(rdi, SharedGuest.Data);
-            c.mov(rsi, Function);
+            c.mov(rsi, function);
             c.mov(r14d, 1);
             c.test(r15, r15);
             c.jnz(runner);
@@ -54,7 +57,7 @@ public sealed unsafe class SharedCodeTests
             c.jne(runner);
             c.hlt();
         });
-        Convert.FromHexString("B800000000C3").CopyTo(g.M.Memory[(int)Function..]);
+        Convert.FromHexString("B800000000C3").CopyTo(g.M.Memory[(int)function..]);
         g.RunToHalt();
         Assert.Equal(0u, g.At<uint>(SharedGuest.Data + 192));
         Assert.Equal(399u, g.At<uint>(SharedGuest.Data + 128));
