@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
@@ -18,7 +17,6 @@ internal static unsafe class ScalarMoves
         where TForm : IForm<Vector128<byte>>
         where T : unmanaged, IBinaryInteger<T> => TForm.Set(register, Vector128.CreateScalar(ulong.CreateTruncating(value)).AsByte());
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Load<TForm, T>(CpuState* s, Insn* i)
         where TForm : IForm<Vector128<byte>>
         where T : unmanaged, IBinaryInteger<T>
@@ -32,7 +30,6 @@ internal static unsafe class ScalarMoves
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow FromGeneral<TForm, T>(CpuState* s, Insn* i)
         where TForm : IForm<Vector128<byte>>
         where T : unmanaged, IBinaryInteger<T>
@@ -41,7 +38,6 @@ internal static unsafe class ScalarMoves
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow ToGeneral<T>(CpuState* s, Insn* i)
         where T : unmanaged
     {
@@ -50,7 +46,6 @@ internal static unsafe class ScalarMoves
     }
 
     /// <summary>MOVQ xmm, xmm: the upper 8 bytes are cleared.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow CopyExtended<TForm>(CpuState* s, Insn* i)
         where TForm : IForm<Vector128<byte>>
     {
@@ -59,7 +54,6 @@ internal static unsafe class ScalarMoves
     }
 
     /// <summary>MOVSS and MOVSD xmm, xmm: the rest of the target stays.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Merge<T>(CpuState* s, Insn* i)
         where T : unmanaged
     {
@@ -69,7 +63,6 @@ internal static unsafe class ScalarMoves
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Store<T>(CpuState* s, Insn* i)
         where T : unmanaged => Mem.Store(s, i, *(T*)VectorForm.Register(s, i->R1));
 
@@ -79,7 +72,6 @@ internal static unsafe class ScalarMoves
 
     private static Flow LoadHigh(CpuState* s, Insn* i) => LoadHalf(s, i, 8);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow LoadHalf(CpuState* s, Insn* i, int offset)
     {
         if (!Mem.Load(s, i, out ulong value))

@@ -117,7 +117,6 @@ internal static unsafe class VectorLogic
         public static Vector256<byte> Do(Vector256<byte> a, Vector256<byte> b) => Vector256.Min(a, b);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow SseRegister<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -126,7 +125,6 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow SseMemory<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -140,7 +138,6 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Vex128Register<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -149,7 +146,6 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Vex128Memory<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -162,7 +158,6 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Vex256Register<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {
@@ -171,7 +166,6 @@ internal static unsafe class VectorLogic
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Vex256Memory<TOp>(CpuState* s, Insn* i)
         where TOp : IBinary
     {

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Akvam.Cpu.Interpreter;
 using Akvam.Cpu.Memory;
@@ -12,7 +11,6 @@ namespace Akvam.Cpu.Semantics.Simd;
 /// <remarks>Valid because handlers get the state and instruction of the block that the engine is running.</remarks>
 internal static unsafe class VectorMoves
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Copy<TForm, T>(CpuState* s, Insn* i)
         where TForm : IForm<T>
         where T : unmanaged
@@ -21,7 +19,6 @@ internal static unsafe class VectorMoves
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Load<TForm, T>(CpuState* s, Insn* i)
         where TForm : IForm<T>
         where T : unmanaged
@@ -35,7 +32,6 @@ internal static unsafe class VectorMoves
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow LoadAligned<TForm, T>(CpuState* s, Insn* i)
         where TForm : IForm<T>
         where T : unmanaged
@@ -49,11 +45,9 @@ internal static unsafe class VectorMoves
         return Flow.Next;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow Store<T>(CpuState* s, Insn* i)
         where T : unmanaged => Mem.Store(s, i, *(T*)VectorForm.Register(s, i->R1));
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static Flow StoreAligned<T>(CpuState* s, Insn* i)
         where T : unmanaged => VectorMemory.StoreAligned(s, i, *(T*)VectorForm.Register(s, i->R1));
 
