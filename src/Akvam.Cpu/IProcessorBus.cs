@@ -6,6 +6,9 @@ namespace Akvam.Cpu;
 /// </summary>
 public interface IProcessorBus
 {
+    /// <summary>See <see cref="Paused"/>.</summary>
+    const uint PausesTold = 64;
+
     /// <summary>Reads from a physical address without RAM. False: nobody inside serves it, so user space has to.</summary>
     bool ReadMmio(ulong address, Span<byte> data);
 
@@ -54,6 +57,11 @@ public interface IProcessorBus
 
     /// <summary>True when HLT is handled inside (an in-kernel LAPIC can wake the processor); false: HLT is an exit to user space.</summary>
     bool HandlesHalt { get; }
+
+    /// <summary>The guest has executed <see cref="PausesTold"/> PAUSE instructions since the last call: it may be waiting for something, and does not mind if the host sleeps.</summary>
+    void Paused()
+    {
+    }
 
     /// <summary>VMCALL or VMMCALL outside nested guests; false: no hypervisor interface, the instruction raises #UD. [KVM hypercalls.rst]</summary>
     bool Hypercall(Processor processor);

@@ -261,6 +261,19 @@ public sealed unsafe partial class Vcpu
         _statistics.Add(HaltWait, _vm.Clock.Source.NowNs - start);
     }
 
+    /// <summary>Sleeps for some time, in the middle of a run, or until there is a request.</summary>
+    internal void Doze(long nanoseconds)
+    {
+        _wake.Enter();
+        if (IsAsked(State()))
+        {
+            _wake.Leave();
+            return;
+        }
+
+        _wake.Wait(nanoseconds);
+    }
+
     private void FillRunPage(CpuState* s, kvm_run* run)
     {
         bool interruptible = (s->SystemFlags & Rflags.IF) != 0 && s->Gif != 0;

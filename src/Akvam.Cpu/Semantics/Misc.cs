@@ -50,9 +50,18 @@ internal static unsafe class Misc
     private static Flow Pause(CpuState* s, Insn* i)
     {
         const uint YieldEvery = 16;
-        if (++s->Pauses % YieldEvery == 0 && Processor.Of(s).Group.Processors.Length > 1)
+        if (++s->Pauses % YieldEvery == 0)
         {
-            Thread.Yield();
+            Processor processor = Processor.Of(s);
+            if (processor.Group.Processors.Length > 1)
+            {
+                Thread.Yield();
+            }
+
+            if (s->Pauses % IProcessorBus.PausesTold == 0)
+            {
+                processor.Bus.Paused();
+            }
         }
 
         return Flow.Next;

@@ -6,8 +6,8 @@ namespace Akvam;
 /// <content>Time that this vCPU was ready to run and did not. [KVM msr.rst MSR_KVM_STEAL_TIME]</content>
 internal sealed unsafe partial class VcpuBus
 {
-    /// <summary>Asking the host costs about a microsecond, so that is not done at every entry.</summary>
-    private const ulong StealTimePeriodNs = 100_000;
+    /// <summary>Asking the host costs some microseconds, so that is not done at every entry. A guest looks at its ticks.</summary>
+    private const ulong StealTimePeriodNs = 1_000_000;
 
     private ulong _stealTimeMsr, _waitedNs, _nextStealTimeNs;
     private int _waitingThread;
