@@ -19,7 +19,7 @@ public sealed record CodeCacheSizes
     public int Copies { get; init; } = 4 << 10;
 
     /// <summary>Into how many regions decoded blocks and host code are divided: the more, the less goes at a time.</summary>
-    public int Regions { get; init; } = 32;
+    public int Regions { get; init; } = 64;
 
     /// <summary>The defaults by a number, for tests: few regions, none of them smaller than what has to fit in.</summary>
     public static CodeCacheSizes DividedBy(int number)
@@ -28,7 +28,7 @@ public sealed record CodeCacheSizes
         var all = new CodeCacheSizes();
         return new CodeCacheSizes
         {
-            Decoded = Math.Max(all.Decoded / number, regions * (4 << 10)),
+            Decoded = Math.Max(all.Decoded / number, regions * (8 << 10)),
             HostCode = Math.Max(all.HostCode / number, regions * (16 << 10)),
             Records = Math.Max(all.Records / number, regions * (8 << 10)),
             Pages = Math.Max(all.Pages / number, 8),

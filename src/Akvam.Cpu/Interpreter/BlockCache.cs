@@ -12,8 +12,7 @@ namespace Akvam.Cpu.Interpreter;
 /// version and epoch), otherwise by host address through a hash table.
 /// </summary>
 /// <remarks>
-/// Valid because all of it belongs to one processor's thread; memory is one arena whose regions are emptied in turn, between two blocks: nobody has a block of one then
-/// that is used afterwards. A block is used only after its page's version was compared, so a write to the page by anybody (CPU or device) makes it compare its bytes first.
+/// Valid because all of it belongs to one processor's thread; memory is one arena whose regions are emptied in turn, between two blocks, when nobody has one of them. A block is used only after its page's version was compared, so a write to the page by anybody (CPU or device) makes it compare its bytes first.
 /// </remarks>
 public sealed unsafe class BlockCache : IDisposable
 {
@@ -43,7 +42,7 @@ public sealed unsafe class BlockCache : IDisposable
     {
         _arenaBytes = (nuint)processor.CacheSizes.Decoded;
         _regions = new Regions(processor.CacheSizes.Decoded, processor.CacheSizes.Regions);
-        ArgumentOutOfRangeException.ThrowIfLessThan(_regions.Size, BlockDecoder.MaxBlockBytes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_regions.Size, 4 * BlockDecoder.MaxBlockBytes);
         _processor = processor;
         _decoder = new BlockDecoder(processor);
         _lookup = (Block**)NativeMemory.AllocZeroed(1 << LookupBits, (nuint)sizeof(Block*));
@@ -154,7 +153,7 @@ public sealed unsafe class BlockCache : IDisposable
             return Remember(s, b, linear);
         }
 
-        MakeRoom(null);
+        MakeRoom();
         Block* made = _decoder.Decode(s, linear, page, limit, Next);
         if (made == null)
         {
@@ -187,43 +186,73 @@ public sealed unsafe class BlockCache : IDisposable
 
     private void Take(Block* b) => _regions.Take(Size(b));
 
+    /// <summary>One more block fits in.</summary>
+    internal bool HasRoom => _regions.HasRoom(BlockDecoder.MaxBlockBytes);
+
     /// <summary>
-    /// Room for one more block; if there is none, the blocks go that were decoded first, a region of them. False: <paramref name="keep"/> went as well; its instructions may
-    /// be executed once more.
+    /// Makes room for a block if there is none: of the blocks that were decoded first, a region of them, those that have host code move together, and the others go. Nobody
+    /// may have a block meanwhile.
     /// </summary>
-    internal bool MakeRoom(Block* keep)
+    internal void MakeRoom()
     {
-        if (_regions.HasRoom(BlockDecoder.MaxBlockBytes))
+        if (HasRoom)
         {
-            return true;
+            return;
         }
 
         _regions.Advance();
         (int start, int end) = _regions.Current;
         if (start == end)
         {
-            return true;
+            return;
         }
 
-        for (int at = start; at != end; EvictedBlocks++)
+        _regions.Empty();
+        int mostKept = start + (_regions.Size / 4 * 3);
+        for (int at = start, size; at != end; at += size)
         {
             var b = (Block*)(_arena + at);
-            at += Size(b);
-            Evict(b);
+            size = Size(b);
+            if (b->HostCode != null && _regions.Next + size <= mostKept)
+            {
+                Move(b, Next, size);
+            }
+            else
+            {
+                Evict(b);
+            }
         }
 
-        byte* first = _arena + start, last = _arena + end;
         for (Block** p = _lookup; p != _lookup + (1 << LookupBits); p++)
         {
-            if (*p >= first && *p < last)
+            if (*p >= _arena + start && *p < _arena + end)
             {
                 *p = null;
             }
         }
 
-        _regions.Empty();
         EvictedRegions++;
-        return keep < first || keep >= last;
+    }
+
+    private void Move(Block* b, Block* to, int size)
+    {
+        _regions.Take(size);
+        if (to == b)
+        {
+            return;
+        }
+
+        for (Block** p = Bucket(b->Host, b->Mode); *p != null; p = &(*p)->NextInBucket)
+        {
+            if (*p == b)
+            {
+                *p = to;
+                break;
+            }
+        }
+
+        _processor.Translator!.Move(b, to);
+        Buffer.MemoryCopy(b, to, size, size);
     }
 
     private void Evict(Block* b)
@@ -236,6 +265,7 @@ public sealed unsafe class BlockCache : IDisposable
         }
 
         Unlink(bucket, b);
+        EvictedBlocks++;
     }
 
     /// <summary>What a block begins with: if it was hot before, or another one of its bucket was, it need not be executed as often again.</summary>

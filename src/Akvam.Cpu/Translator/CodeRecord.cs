@@ -2,7 +2,7 @@ using Akvam.Cpu.Interpreter;
 
 namespace Akvam.Cpu.Translator;
 
-/// <summary>A piece of host code, in the order in which they were made. The edges that lead from it follow.</summary>
+/// <summary>What is known of a piece of host code: they lie in the order in which they were made, each with the edges that lead from it behind. Host code knows its own.</summary>
 /// <remarks>Valid until the region of the <see cref="CodeStore"/> that it is in is emptied, with the host code.</remarks>
 public unsafe struct CodeRecord
 {

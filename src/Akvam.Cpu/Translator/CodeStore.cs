@@ -69,6 +69,9 @@ internal sealed unsafe class CodeStore : IDisposable
     /// <summary>There is room for a page, and for the edges of a block of so many instructions.</summary>
     public bool HasRoom(int instructions) => _pool.HasPage && _recordRegions.HasRoom(RecordBytes(instructions));
 
+    /// <summary>That of the host code that is being made.</summary>
+    public CodeRecord* Record => _record;
+
     /// <summary>The edges that are made next belong to the same host code.</summary>
     public void BeginRecord()
     {
@@ -110,24 +113,30 @@ internal sealed unsafe class CodeStore : IDisposable
             return;
         }
 
-        while (at != end)
+        byte* first = _records + at, last = _records + end;
+        for (CodeRecord* record = (CodeRecord*)first; record != last; record = Following(record))
         {
-            var record = (CodeRecord*)(_records + at);
-            if (record->Block != null)
-            {
-                Block* b = record->Block;
-                Drop(b);
-                b->Heat = heat;
-                EvictedBlocks++;
-            }
-
             var edges = (Edge*)(record + 1);
             for (int n = 0; n < record->Edges; n++)
             {
                 Unlink(edges + n);
             }
 
-            at += sizeof(CodeRecord) + (record->Edges * sizeof(Edge));
+            if (record->Block != null)
+            {
+                Disconnect(record->Block);
+                record->Block->Heat = heat;
+                EvictedBlocks++;
+            }
+        }
+
+        // Blocks of a page are often here together, at the end of its list: they leave it at once.
+        for (CodeRecord* record = (CodeRecord*)first; record != last; record = Following(record))
+        {
+            if (record->Block != null && record->Block->Page != null)
+            {
+                RemoveDisconnected(record->Block->Page);
+            }
         }
 
         _codeRegions.Empty();
@@ -136,6 +145,26 @@ internal sealed unsafe class CodeStore : IDisposable
         ForgetSites();
         GiveEmptyPages();
         EvictedRegions++;
+    }
+
+    private static CodeRecord* Following(CodeRecord* record) => (CodeRecord*)((Edge*)(record + 1) + record->Edges);
+
+    /// <summary>Takes those blocks out of a page that have lost their host code.</summary>
+    private static void RemoveDisconnected(CodePage* page)
+    {
+        Block** p = &page->Blocks;
+        while (*p != null)
+        {
+            Block* b = *p;
+            if (b->HostCode != null)
+            {
+                p = &b->NextInPage;
+                continue;
+            }
+
+            *p = b->NextInPage;
+            b->Page = null;
+        }
     }
 
     /// <summary>Each instruction may leave in the middle, or begin a group of accesses; the last one has two ways.</summary>
@@ -347,6 +376,15 @@ internal sealed unsafe class CodeStore : IDisposable
     /// <summary>Takes a block's host code out of every way to it. What runs in it may finish.</summary>
     public void Drop(Block* b)
     {
+        ((CodeRecord*)(_records + b->Record))->Block = null;
+        *PlaceInPage(b) = b->NextInPage;
+        Disconnect(b);
+        b->Heat = 0;
+    }
+
+    /// <summary>No edge leads to a block any more, nor does the table. It stays in its page.</summary>
+    private void Disconnect(Block* b)
+    {
         for (Edge* e = b->Incoming; e != null; e = e->NextIncoming)
         {
             _code.Patch(e->Site, e->Site + e->Stub);
@@ -355,18 +393,31 @@ internal sealed unsafe class CodeStore : IDisposable
 
         b->Incoming = null;
         _jumps.Remove(b->Rip, (nint)b->HostCode);
-        for (Block** p = &b->Page->Blocks; *p != null; p = &(*p)->NextInPage)
+        b->HostCode = null;
+    }
+
+    /// <summary>A block with host code is about to be somewhere else: whoever knows it knows it there from now on.</summary>
+    public void Move(Block* b, Block* to)
+    {
+        ((CodeRecord*)(_records + b->Record))->Block = to;
+        if (b->Incoming != null)
         {
-            if (*p == b)
-            {
-                *p = b->NextInPage;
-                break;
-            }
+            b->Incoming->Link = &to->Incoming;
         }
 
-        ((CodeRecord*)(_records + b->Record))->Block = null;
-        b->HostCode = null;
-        b->Heat = 0;
+        *PlaceInPage(b) = to;
+    }
+
+    /// <summary>What points to a block in the list of its page.</summary>
+    private static Block** PlaceInPage(Block* b)
+    {
+        Block** p = &b->Page->Blocks;
+        while (*p != b)
+        {
+            p = &(*p)->NextInPage;
+        }
+
+        return p;
     }
 
     /// <summary>A linear page may be mapped elsewhere.</summary>

@@ -93,6 +93,11 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             {
                 flow = Enter(s, b);
             }
+            else if (b == null)
+            {
+                // It is looked up again.
+                flow = Flow.Next;
+            }
             else
             {
                 ulong retired = s->Retired;
@@ -161,6 +166,9 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
     /// <summary>The block does not have the bytes any more that its host code was made from.</summary>
     public void Drop(Block* b) => _store.Drop(b);
+
+    /// <summary>See <see cref="CodeStore.Move"/>.</summary>
+    public void Move(Block* b, Block* to) => _store.Move(b, to);
 
     /// <summary>A linear page may be mapped elsewhere.</summary>
     public void ForgetPage(ulong linear)
@@ -238,7 +246,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             return false;
         }
 
-        if (!_processor.Blocks.MakeRoom(b))
+        if (!HasRoomForBlock(ref b))
         {
             return false;
         }
@@ -251,7 +259,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     /// <summary>After some misses of a group of accesses a block is translated once more from there on, without groups. False: it is interpreted.</summary>
     private bool TryTwin(ref Block* b)
     {
-        if (b->Host2 != null || ++_processor.State->LinkFrom->Misses < MissesBeforeTwin || !_processor.Blocks.MakeRoom(b))
+        if (b->Host2 != null || ++_processor.State->LinkFrom->Misses < MissesBeforeTwin || !HasRoomForBlock(ref b))
         {
             return false;
         }
@@ -265,6 +273,19 @@ internal sealed unsafe class TranslatorEngine : IDisposable
 
         b = twin;
         return true;
+    }
+
+    /// <summary>For one more block in the cache. If there was none before, nobody may have a block any more.</summary>
+    private bool HasRoomForBlock(ref Block* b)
+    {
+        if (_processor.Blocks.HasRoom)
+        {
+            return true;
+        }
+
+        _processor.Blocks.MakeRoom();
+        b = null;
+        return false;
     }
 
     /// <summary>False: not even an empty region has room for the host code of the block.</summary>

@@ -1,0 +1,240 @@
+using Akvam.Cpu;
+using Akvam.Cpu.Translator;
+using Iced.Intel;
+using static Iced.Intel.AssemblerRegisters;
+using Register = Akvam.Cpu.State.Register;
+
+namespace Akvam.Isa.Tests.Translator;
+
+/// <summary>Programs that do not fit into what there is room for: code goes all the time, wherever it comes from and whoever leads to it.</summary>
+/// <remarks>Valid for the machines it makes.</remarks>
+public sealed unsafe class EvictionTests
+{
+    private const int Functions = 256;
+
+    /// <summary>Some twenty blocks a region, in four of them.</summary>
+    private static readonly CodeCacheSizes s_tiny = CodeCacheSizes.DividedBy(int.MaxValue);
+
+    /// <summary>There is always room for decoded blocks.</summary>
+    private static readonly CodeCacheSizes s_tinyHostCode = s_tiny with { Decoded = 16 << 20 };
+
+    /// <summary>There is always room for host code.</summary>
+    private static readonly CodeCacheSizes s_tinyDecoded = s_tiny with { HostCode = 64 << 20, Records = 16 << 20, Pages = 1024 };
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Many_functions(int caches)
+    {
+        int programs = LockstepTests.Setting("AKVAM_FUZZ", 400) / 50, first = LockstepTests.Setting("AKVAM_SEED", 1);
+        using var both = new Lockstep(caches switch { 0 => s_tiny, 1 => s_tinyHostCode, _ => s_tinyDecoded });
+        for (int n = 0; n < programs; n++)
+        {
+            int seed = first + n, round = 0;
+            both.Set(m => Prepare(m, seed, rounds: 1500));
+            var stops = new Random(seed);
+            RunResult result;
+            do
+            {
+                LockstepTests.Check(both.Run((ulong)stops.Next(1, 20_000), out result), seed);
+                round++;
+            }
+            while (result != RunResult.Halted);
+            Assert.True(round > 3, "it ended too early");
+        }
+
+        TranslatorStatistics statistics = both.Translated.Processor.TranslatorStatistics;
+        Assert.True(caches == 2 || (statistics.EvictedRegions > programs * 100 && statistics.EvictedBlocks > programs * 1000), $"{statistics.EvictedRegions} regions of host code, {statistics.EvictedBlocks} blocks");
+        Assert.True(caches == 1 || (statistics.EvictedDecodedRegions > programs * 100 && statistics.EvictedDecodedBlocks > programs * 1000), $"{statistics.EvictedDecodedRegions} regions of decoded blocks, {statistics.EvictedDecodedBlocks} blocks");
+    }
+
+    /// <summary>The programs of <see cref="LockstepTests.Generated_programs"/>.</summary>
+    [Theory]
+    [InlineData(GuestMode.Long)]
+    [InlineData(GuestMode.LongUser)]
+    public void Generated_programs(GuestMode mode)
+    {
+        int programs = LockstepTests.Setting("AKVAM_FUZZ", 400), first = LockstepTests.Setting("AKVAM_SEED", 1);
+        using var both = new Lockstep(s_tiny);
+        for (int n = 0; n < programs; n++)
+        {
+            LockstepTests.Prepare(both, mode, first + n);
+            LockstepTests.Check(both.Run(ulong.MaxValue, out _), first + n);
+        }
+
+        Assert.True(both.Translated.Processor.TranslatorStatistics.EvictedRegions > programs / 2, "there was always room");
+    }
+
+    /// <summary>Each function calls the next one in the middle: when the last returns, the host code that the first returns to has gone.</summary>
+    [Fact]
+    public void Calls_deeper_than_there_is_room_for()
+    {
+        const ulong First = FunctionGenerator.First;
+        const int Stride = 0x400;
+        using var both = new Lockstep(s_tinyHostCode);
+        both.Set(m =>
+        {
+            Enter(m);
+            Write(m, FunctionGenerator.Main, a =>
+            {
+                Label again = a.CreateLabel();
+                a.mov(ebp, 50);
+                a.Label(ref again);
+                a.call(First);
+                a.dec(ebp);
+                a.jnz(again);
+                a.hlt();
+            });
+            for (int n = 0; n < Functions; n++)
+            {
+                ulong next = First + (Stride * ((ulong)n + 1));
+                int number = n;
+                Write(m, First + (Stride * (ulong)n), a =>
+                {
+                    a.add(eax, number);
+                    if (number + 1 < Functions)
+                    {
+                        a.call(next);
+                    }
+
+                    a.lea(rax, __[rax + (rax * 2)]);
+                    a.xor(__qword_ptr[FunctionGenerator.Data + (ulong)(8 * number)], rax);
+                    a.ret();
+                });
+            }
+        });
+        Assert.Null(both.Run(ulong.MaxValue, out RunResult result));
+        Assert.Equal(RunResult.Halted, result);
+        Assert.True(both.Translated.Processor.TranslatorStatistics.EvictedBlocks > 50 * Functions);
+    }
+
+    /// <summary>Nobody may go where a function was before its code made room for that of others: not by a call, not by a jump through the table.</summary>
+    [Fact]
+    public void Whoever_led_to_a_block_leads_nowhere_when_it_is_gone()
+    {
+        // One caller stays, because it is decoded and translated anew in each round; its callee is as old as the fillers let it be.
+        const ulong Callee = 0x2_0000, Filler = 0x3_0000;
+        const int Fillers = 64, Stride = 0x400;
+        using var both = new Lockstep(s_tinyHostCode);
+        both.Set(m =>
+        {
+            Enter(m);
+            Write(m, FunctionGenerator.Main, a =>
+            {
+                Label again = a.CreateLabel(), fill = a.CreateLabel(), indirect = a.CreateLabel(), called = a.CreateLabel();
+                a.mov(ebp, 400);
+                a.mov(r12, Callee);
+                a.Label(ref again);
+                a.test(ebp, 3);
+                a.jz(indirect);
+                a.call(Callee);
+                a.jmp(called);
+                a.Label(ref indirect);
+                a.call(r12);
+                a.Label(ref called);
+
+                // A number of fillers that differs from round to round: now the callee goes first, and now this.
+                a.mov(ebx, ebp);
+                a.and(ebx, Fillers - 1);
+                a.Label(ref fill);
+                a.mov(esi, ebx);
+                a.shl(esi, 10);
+                a.add(rsi, (int)Filler);
+                a.call(rsi);
+                a.dec(ebx);
+                a.jns(fill);
+                a.dec(ebp);
+                a.jnz(again);
+                a.hlt();
+            });
+            Write(m, Callee, a =>
+            {
+                a.inc(rdx);
+                a.ret();
+            });
+            for (int n = 0; n < Fillers; n++)
+            {
+                int number = n;
+                Write(m, Filler + (Stride * (ulong)n), a =>
+                {
+                    for (int k = 0; k < 6; k++)
+                    {
+                        a.add(__dword_ptr[FunctionGenerator.Data + (ulong)(8 * k)], number + k);
+                    }
+
+                    a.ret();
+                });
+            }
+        });
+        Assert.Null(both.Run(ulong.MaxValue, out RunResult result));
+        Assert.Equal(RunResult.Halted, result);
+        Assert.Equal(400ul, both.Translated.State->Gpr[Register.Rdx]);
+        Assert.True(both.Translated.Processor.TranslatorStatistics.EvictedBlocks > 1000);
+    }
+
+    /// <summary>What was hot before it had to make room is translated again after a quarter of the executions that others need.</summary>
+    [Fact]
+    public void Hot_blocks_come_back_soon()
+    {
+        const int Rounds = 20, Executions = 8;
+        using var m = new TestMachine(engine: EngineKind.Translator, caches: s_tinyHostCode);
+        m.Processor.TranslateAfter = 16;
+        Enter(m);
+        Write(m, FunctionGenerator.Main, a =>
+        {
+            Label again = a.CreateLabel(), function = a.CreateLabel(), execution = a.CreateLabel();
+            a.mov(ebp, Rounds);
+            a.Label(ref again);
+            a.mov(rsi, FunctionGenerator.First);
+            a.mov(edi, Functions);
+            a.Label(ref function);
+            a.mov(ebx, Executions);
+            a.Label(ref execution);
+            a.call(rsi);
+            a.dec(ebx);
+            a.jnz(execution);
+            a.add(rsi, 0x400);
+            a.dec(edi);
+            a.jnz(function);
+            a.dec(ebp);
+            a.jnz(again);
+            a.hlt();
+        });
+        for (int n = 0; n < Functions; n++)
+        {
+            Write(m, FunctionGenerator.First + (0x400 * (ulong)n), a =>
+            {
+                a.inc(rdx);
+                a.ret();
+            });
+        }
+
+        Assert.Equal(RunResult.Halted, m.Processor.Run());
+        Assert.Equal((ulong)(Rounds * Functions * Executions), m.State->Gpr[Register.Rdx]);
+
+        // Twice 8 executions are not enough at first; then a quarter of 16 is, in each round.
+        TranslatorStatistics statistics = m.Processor.TranslatorStatistics;
+        Assert.InRange(statistics.Blocks, (Rounds - 3) * Functions, (Rounds + 2) * Functions);
+    }
+
+    private static void Enter(TestMachine m)
+    {
+        ModeSetup.Enter(m, GuestMode.Long, FunctionGenerator.Main);
+        m.State->Retired = 0;
+        m.State->Gpr[Register.Rsp] = FunctionGenerator.Stack;
+        m.State->Gpr[Register.Rdx] = 0;
+    }
+
+    private static void Prepare(TestMachine m, int seed, int rounds)
+    {
+        m.Memory.Clear();
+        Enter(m);
+        var random = new Random(seed);
+        new FunctionGenerator(random, Functions, often: 8).Write(m.Memory);
+        LockstepTests.FillRegisters(m.State, random);
+        m.State->Gpr[Register.Rbp] = (ulong)rounds;
+    }
+
+    private static void Write(TestMachine m, ulong address, Action<Assembler> write) => Assemble.Code64(address, write).CopyTo(m.Memory[(int)address..]);
+}
