@@ -13,7 +13,7 @@ namespace Akvam.Cpu.Translator;
 /// Valid because it is touched by the processor's own thread only, and nothing in it is reused before <see cref="Evict"/> or <see cref="Reset"/>, after which no host
 /// code runs that was made there before: both are called while none runs, so that no return is expected to go to it, and no other way leads there.
 /// </remarks>
-internal sealed unsafe class CodeStore : IDisposable
+internal sealed unsafe partial class CodeStore : IDisposable
 {
     private const int PageBits = 10;
 
@@ -52,11 +52,6 @@ internal sealed unsafe class CodeStore : IDisposable
 
     /// <summary>Where the next code goes.</summary>
     public nint Next => _code.Next;
-
-    /// <summary>Regions that were emptied, and blocks whose host code went with them.</summary>
-    public long EvictedRegions { get; private set; }
-
-    public long EvictedBlocks { get; private set; }
 
     /// <summary>Keeps the code that all blocks share.</summary>
     public void AddRoutines(ReadOnlySpan<byte> code)
@@ -99,105 +94,10 @@ internal sealed unsafe class CodeStore : IDisposable
         return true;
     }
 
-    /// <summary>
-    /// Makes room: the host code that was made first goes, a region of it. Its blocks stay, with a <paramref name="heat"/> that decides how soon they are translated again.
-    /// </summary>
-    public void Evict(int heat)
-    {
-        _codeRegions.Advance();
-        _recordRegions.Advance();
-        (int at, int end) = _recordRegions.Current;
-        if (at == end)
-        {
-            _code.MoveTo(_routineBytes + _codeRegions.Next);
-            return;
-        }
-
-        byte* first = _records + at, last = _records + end;
-        for (CodeRecord* record = (CodeRecord*)first; record != last; record = Following(record))
-        {
-            var edges = (Edge*)(record + 1);
-            for (int n = 0; n < record->Edges; n++)
-            {
-                Unlink(edges + n);
-            }
-
-            if (record->Block != null)
-            {
-                Disconnect(record->Block);
-                record->Block->Heat = heat;
-                EvictedBlocks++;
-            }
-        }
-
-        // Blocks of a page are often here together, at the end of its list: they leave it at once.
-        for (CodeRecord* record = (CodeRecord*)first; record != last; record = Following(record))
-        {
-            if (record->Block != null && record->Block->Page != null)
-            {
-                RemoveDisconnected(record->Block->Page);
-            }
-        }
-
-        _codeRegions.Empty();
-        _recordRegions.Empty();
-        _code.MoveTo(_routineBytes + _codeRegions.Next);
-        ForgetSites();
-        GiveEmptyPages();
-        EvictedRegions++;
-    }
-
-    private static CodeRecord* Following(CodeRecord* record) => (CodeRecord*)((Edge*)(record + 1) + record->Edges);
-
-    /// <summary>Takes those blocks out of a page that have lost their host code.</summary>
-    private static void RemoveDisconnected(CodePage* page)
-    {
-        Block** p = &page->Blocks;
-        while (*p != null)
-        {
-            Block* b = *p;
-            if (b->HostCode != null)
-            {
-                p = &b->NextInPage;
-                continue;
-            }
-
-            *p = b->NextInPage;
-            b->Page = null;
-        }
-    }
-
     /// <summary>Each instruction may leave in the middle, or begin a group of accesses; the last one has two ways.</summary>
     private static int MostEdges(int instructions) => (2 * instructions) + 2;
 
     private static int RecordBytes(int instructions) => sizeof(CodeRecord) + (MostEdges(instructions) * sizeof(Edge));
-
-    /// <summary>What host code left behind on its way out may be of code that is no more.</summary>
-    private void ForgetSites()
-    {
-        _state->LinkFrom = null;
-        _state->WindowlessSite = 0;
-    }
-
-    private void GiveEmptyPages()
-    {
-        for (int n = 0; n < 1 << PageBits; n++)
-        {
-            CodePage** p = _pages + n;
-            while (*p != null)
-            {
-                CodePage* page = *p;
-                if (page->Blocks != null)
-                {
-                    p = &page->NextInBucket;
-                    continue;
-                }
-
-                *p = page->NextInBucket;
-                _pool.Give(page);
-            }
-        }
-    }
 
     /// <summary>Tag, mode, code segment and the low bits of the epoch in one word; when these begin again, nothing counts as checked.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -356,21 +256,6 @@ internal sealed unsafe class CodeStore : IDisposable
         }
 
         b->Incoming = edge;
-    }
-
-    /// <summary>An edge is about to go. Where it led to need not know of it any more.</summary>
-    private static void Unlink(Edge* edge)
-    {
-        if (edge->Link == null)
-        {
-            return;
-        }
-
-        *edge->Link = edge->NextIncoming;
-        if (edge->NextIncoming != null)
-        {
-            edge->NextIncoming->Link = edge->Link;
-        }
     }
 
     /// <summary>Takes a block's host code out of every way to it. What runs in it may finish.</summary>
