@@ -15,8 +15,8 @@ public sealed unsafe partial class BlockCache
     internal bool HasRoom => _regions.HasRoom(BlockDecoder.MaxBlockBytes);
 
     /// <summary>
-    /// Makes room for a block if there is none: of the blocks that were decoded first, a region of them, those that have host code move together, and the others go. Nobody
-    /// may have a block meanwhile.
+    /// Makes room for a block if there is none: of the blocks that were decoded first, a region of them, those that have host code move together, up to half of it, and the
+    /// others go. Nobody may have a block meanwhile.
     /// </summary>
     internal void MakeRoom()
     {
@@ -33,7 +33,7 @@ public sealed unsafe partial class BlockCache
         }
 
         _regions.Empty();
-        int mostKept = start + (_regions.Size / 4 * 3);
+        int mostKept = start + (_regions.Size / 2);
         for (int at = start, size; at != end; at += size)
         {
             var b = (Block*)(_arena + at);

@@ -39,7 +39,7 @@ public sealed unsafe partial class BlockCache : IDisposable
     {
         _arenaBytes = (nuint)processor.CacheSizes.Decoded;
         _regions = new Regions(processor.CacheSizes.Decoded, processor.CacheSizes.Regions);
-        ArgumentOutOfRangeException.ThrowIfLessThan(_regions.Size, 4 * BlockDecoder.MaxBlockBytes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_regions.Size, 2 * BlockDecoder.MaxBlockBytes);
         _processor = processor;
         _decoder = new BlockDecoder(processor);
         _lookup = (Block**)NativeMemory.AllocZeroed(1 << LookupBits, (nuint)sizeof(Block*));
@@ -168,8 +168,7 @@ public sealed unsafe partial class BlockCache : IDisposable
 
         Take(made);
         made->Heat = TakeHeat(bucket);
-        made->NextInBucket = *bucket;
-        *bucket = made;
+        Append(bucket, made);
         return Remember(s, made, linear);
     }
 
@@ -205,8 +204,7 @@ public sealed unsafe partial class BlockCache : IDisposable
         // Nobody has it but the tables: it has no host code yet.
         Block** bucket = Bucket(b->Host, b->Mode);
         Unlink(bucket, b);
-        made->NextInBucket = *bucket;
-        *bucket = made;
+        Append(bucket, made);
         return Remember(s, made, linear);
     }
 
@@ -394,6 +392,18 @@ public sealed unsafe partial class BlockCache : IDisposable
         const int Distance = 3;
         ulong page = (((ulong)host & ~4095ul) ^ ((ulong)mode << 24)) * 0x9E37_79B9_7F4A_7C15;
         return _buckets + (((page >> (64 - BucketBits)) + (((ulong)host & 4095) >> Distance)) & ((1 << BucketBits) - 1));
+    }
+
+    /// <summary>The last one of its bucket: those that go first are at the front, where they are found at once.</summary>
+    private static void Append(Block** bucket, Block* b)
+    {
+        while (*bucket != null)
+        {
+            bucket = &(*bucket)->NextInBucket;
+        }
+
+        b->NextInBucket = null;
+        *bucket = b;
     }
 
     private void Unlink(Block** bucket, Block* b)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Akvam.Cpu.Native;
 
 namespace Akvam.Cpu.Translator;
 
@@ -7,7 +8,7 @@ namespace Akvam.Cpu.Translator;
 internal sealed unsafe class CodePagePool(int pages, int copies) : IDisposable
 {
     private readonly CodePage* _pages = (CodePage*)NativeMemory.Alloc((nuint)pages, (nuint)sizeof(CodePage));
-    private readonly byte* _copies = (byte*)NativeMemory.AlignedAlloc((nuint)copies * PageCopy.Size, PageCopy.Size);
+    private readonly byte* _copies = LargeMemory.Allocate((nuint)copies * PageCopy.Size);
 
     /// <summary>Whose the copies are.</summary>
     private readonly CodePage** _owners = (CodePage**)NativeMemory.AllocZeroed((nuint)copies, (nuint)sizeof(CodePage*));
@@ -65,7 +66,7 @@ internal sealed unsafe class CodePagePool(int pages, int copies) : IDisposable
     public void Dispose()
     {
         NativeMemory.Free(_pages);
-        NativeMemory.AlignedFree(_copies);
+        LargeMemory.Free(_copies, (nuint)copies * PageCopy.Size);
         NativeMemory.Free(_owners);
     }
 }
