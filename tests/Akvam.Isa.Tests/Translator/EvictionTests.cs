@@ -1,5 +1,6 @@
 using Akvam.Cpu;
 using Akvam.Cpu.Translator;
+using Akvam.Isa.Tests.Multiprocessor;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 using Register = Akvam.Cpu.State.Register;
@@ -24,18 +25,22 @@ public sealed unsafe class EvictionTests
     /// <summary>There is always room for host code.</summary>
     private static readonly CodeCacheSizes s_tinyDecoded = s_tiny with { HostCode = 64 << 20, Records = 16 << 20, Pages = 1024 };
 
+    /// <summary>A region takes a while to be filled.</summary>
+    private static readonly CodeCacheSizes s_small = s_tiny with { Decoded = 128 << 10 };
+
     [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void Many_functions(int caches)
+    [InlineData(0, true)]
+    [InlineData(1, true)]
+    [InlineData(2, true)]
+    [InlineData(3, false)]
+    public void Many_functions(int caches, bool changing)
     {
         int programs = LockstepTests.Setting("AKVAM_FUZZ", 400) / 50, first = LockstepTests.Setting("AKVAM_SEED", 1);
-        using var both = new Lockstep(caches switch { 0 => s_tiny, 1 => s_tinyHostCode, _ => s_tinyDecoded });
+        using var both = new Lockstep(caches switch { 0 => s_tiny, 1 => s_tinyHostCode, 2 => s_tinyDecoded, _ => s_small });
         for (int n = 0; n < programs; n++)
         {
             int seed = first + n, round = 0;
-            both.Set(m => Prepare(m, seed, rounds: 1500));
+            both.Set(m => Prepare(m, seed, rounds: 1500, changing));
             var stops = new Random(seed);
             RunResult result;
             do
@@ -291,6 +296,59 @@ public sealed unsafe class EvictionTests
         Assert.InRange(statistics.Blocks, (Rounds - 3) * Functions, (Rounds + 2) * Functions);
     }
 
+    /// <summary>Three processors call the same functions while they change the constants of some: each sees all of its calls return, and no constant that is older than one it has seen.</summary>
+    [Fact]
+    public void Several_processors_change_code()
+    {
+        const ulong Seen = 0x10_0000, Code = 0x40_0000;
+        const int Rounds = 30_000;
+        using var g = new SharedGuest(
+            3,
+            a =>
+            {
+                Label again = a.CreateLabel(), bad = a.CreateLabel(), quiet = a.CreateLabel();
+                a.mov(ebp, Rounds);
+                a.xor(edx, edx);
+                a.lea(r12, __[(r15 * 2) + 1]);
+                a.mov(rdi, r15);
+                a.shl(rdi, 16);
+                a.add(rdi, (int)Seen);
+                a.Label(ref again);
+                a.imul(r12, r12, 0x5DEE_CE65);
+                a.add(r12, 11);
+                a.mov(rsi, r12);
+                a.shr(rsi, 24);
+                a.and(esi, Functions - 1);
+                a.mov(rbx, rsi);
+                a.shl(rbx, 10);
+                a.add(rbx, (int)Code);
+                a.call(rbx);
+                a.cmp(ecx, __[rdi + (rsi * 4)]);
+                a.jb(bad);
+                a.mov(__[rdi + (rsi * 4)], ecx);
+                a.bt(r12, 40);
+                a.jc(quiet);
+                a.@lock.inc(__dword_ptr[rbx + 4]);
+                a.Label(ref quiet);
+                a.dec(ebp);
+                a.jnz(again);
+                a.hlt();
+                a.Label(ref bad);
+                a.ud2();
+            },
+            EngineKind.Translator,
+            s_tiny);
+        for (int n = 0; n < Functions; n++)
+        {
+            // inc rdx; mov ecx, 0 (its constant is aligned); ret
+            Convert.FromHexString("48FFC2B900000000C3").CopyTo(g.M.Memory[((int)Code + (0x400 * n))..]);
+        }
+
+        g.RunToHalt();
+        Assert.All(g.All, p => Assert.Equal((ulong)Rounds, p.State->Gpr[Register.Rdx]));
+        Assert.All(g.All, p => Assert.True(p.TranslatorStatistics.EvictedDecodedBlocks > 1000, $"{p.TranslatorStatistics}"));
+    }
+
     private static void Enter(TestMachine m)
     {
         ModeSetup.Enter(m, GuestMode.Long, FunctionGenerator.Main);
@@ -299,12 +357,12 @@ public sealed unsafe class EvictionTests
         m.State->Gpr[Register.Rdx] = 0;
     }
 
-    private static void Prepare(TestMachine m, int seed, int rounds)
+    private static void Prepare(TestMachine m, int seed, int rounds, bool changing)
     {
         m.Memory.Clear();
         Enter(m);
         var random = new Random(seed);
-        new FunctionGenerator(random, Functions, often: 8).Write(m.Memory);
+        new FunctionGenerator(random, Functions, often: 8, changing).Write(m.Memory);
         LockstepTests.FillRegisters(m.State, random);
         m.State->Gpr[Register.Rbp] = (ulong)rounds;
     }

@@ -4,10 +4,10 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Akvam.Isa.Tests.Translator;
 
 /// <summary>
-/// A program of many functions, spread over as many pages as there is room for, that call one another and change one another's constants; its main loop calls a few of
-/// them all the time, and others at random.
+/// A program of many functions, spread over as many pages as there is room for, that call one another and, if it <c>changes</c>, one another's constants; its main loop
+/// calls a few of them all the time, and others at random.
 /// </summary>
-internal sealed class FunctionGenerator(Random random, int functions, int often)
+internal sealed class FunctionGenerator(Random random, int functions, int often, bool changes)
 {
     public const ulong Main = 0x1_0000, Table = 0x1_8000, Data = 0x1_A000, First = 0x2_0000, Stack = 0xF_8000;
     private const int MostDistance = 40;
@@ -71,7 +71,7 @@ internal sealed class FunctionGenerator(Random random, int functions, int often)
         a.test(al, (sbyte)(1 << random.Next(3)));
         a.jz(over);
         Straight(a, random.Next(1, 4));
-        if (random.Next(2) == 0)
+        if (random.Next(2) == 0 && changes)
         {
             a.inc(__dword_ptr[AddressOf(random.Next(functions)) + 1]);
         }
