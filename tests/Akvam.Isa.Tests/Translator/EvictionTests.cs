@@ -252,12 +252,14 @@ public sealed unsafe class EvictionTests
     }
 
     /// <summary>What was hot before it had to make room is translated again after a quarter of the executions that others need.</summary>
-    [Fact]
-    public void Hot_blocks_come_back_soon()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Hot_blocks_come_back_soon(bool decoded)
     {
-        const int Rounds = 20, Executions = 8;
-        using var m = new TestMachine(engine: EngineKind.Translator, caches: s_tinyHostCode);
-        m.Processor.TranslateAfter = 16;
+        const int Rounds = 20, Executions = 20, TranslateAfter = 16;
+        using var m = new TestMachine(engine: EngineKind.Translator, caches: decoded ? s_tinyDecoded : s_tinyHostCode);
+        m.Processor.TranslateAfter = TranslateAfter;
         Enter(m);
         Write(m, FunctionGenerator.Main, a =>
         {
@@ -291,9 +293,48 @@ public sealed unsafe class EvictionTests
         Assert.Equal(RunResult.Halted, m.Processor.Run(Limit));
         Assert.Equal((ulong)(Rounds * Functions * Executions), m.State->Gpr[Register.Rdx]);
 
-        // Twice 8 executions are not enough at first; then a quarter of 16 is, in each round.
+        // Two instructions a function; the main loop adds some.
+        const int First = 2 * TranslateAfter * Functions, Later = 2 * (TranslateAfter / 4) * Functions * (Rounds - 1);
         TranslatorStatistics statistics = m.Processor.TranslatorStatistics;
-        Assert.InRange(statistics.Blocks, (Rounds - 3) * Functions, (Rounds + 2) * Functions);
+        Assert.True((decoded ? statistics.EvictedDecodedBlocks : statistics.EvictedBlocks) > Rounds * Functions / 2, $"{statistics}");
+        Assert.InRange(statistics.Cold, First, First + (Later * 2));
+    }
+
+    /// <summary>Two pages in turn have the one copy that there is room for: what one becomes is what the other was, and is another function all the same.</summary>
+    [Fact]
+    public void Pages_take_the_place_of_others_copies()
+    {
+        const ulong One = FunctionGenerator.First, Other = FunctionGenerator.First + 0x1000;
+        using var both = new Lockstep(new CodeCacheSizes { Copies = 1 });
+        both.Set(m =>
+        {
+            Enter(m);
+            m.State->Gpr[Register.Rax] = 0;
+            Write(m, FunctionGenerator.Main, a =>
+            {
+                Label again = a.CreateLabel();
+                a.mov(ebp, 100);
+                a.Label(ref again);
+                a.mov(ebx, ebp);
+                a.and(ebx, 1);
+                a.mov(__dword_ptr[One + 1], ebx);
+                a.call(One);
+                a.mov(__dword_ptr[Other + 1], 1);
+                a.call(Other);
+                a.rol(rdx, 1);
+                a.dec(ebp);
+                a.jnz(again);
+                a.hlt();
+            });
+            foreach (ulong function in (ulong[])[One, Other])
+            {
+                // add eax, 0; add rdx, rax; ret
+                Convert.FromHexString("05000000004801C2C3").CopyTo(m.Memory[(int)function..]);
+            }
+        });
+        Assert.Null(both.Run(Limit, out RunResult result));
+        Assert.Equal(RunResult.Halted, result);
+        Assert.Equal(150ul, both.Translated.State->Gpr[Register.Rax]);
     }
 
     /// <summary>Three processors call the same functions while they change the constants of some: each sees all of its calls return, and no constant that is older than one it has seen.</summary>
