@@ -1,10 +1,12 @@
+using System.Runtime.InteropServices;
+
 namespace Akvam.Cpu.Interpreter;
 
 /// <remarks>Valid as the rest of it. When there is no more room a region of blocks goes, but for those that have host code.</remarks>
 public sealed unsafe partial class BlockCache
 {
-    /// <summary>A bit for each bucket: a block of it was hot when it had to go.</summary>
-    private readonly ulong[] _wasHot = new ulong[(1 << BucketBits) / 64];
+    /// <summary>A bit for each of many buckets: a block of it was hot when it had to go.</summary>
+    private readonly ulong[] _wasHot = new ulong[(1 << ManyBuckets) / 64];
 
     /// <summary>Regions that were emptied, and blocks that went with them.</summary>
     internal long EvictedRegions { get; private set; }
@@ -32,6 +34,11 @@ public sealed unsafe partial class BlockCache
             return;
         }
 
+        if (_bucketBits != ManyBuckets)
+        {
+            SpreadBuckets();
+        }
+
         _regions.Empty();
         int mostKept = start + (_regions.Size / 2);
         for (int at = start, size; at != end; at += size)
@@ -57,6 +64,24 @@ public sealed unsafe partial class BlockCache
         }
 
         EvictedRegions++;
+    }
+
+    /// <summary>From now on there are as many blocks as there can be: with more buckets fewer are passed on the way to one of them.</summary>
+    private void SpreadBuckets()
+    {
+        Block** few = _buckets;
+        _buckets = (Block**)NativeMemory.AllocZeroed(1 << ManyBuckets, (nuint)sizeof(Block*));
+        _bucketBits = ManyBuckets;
+        for (int n = 0; n < 1 << FewBuckets; n++)
+        {
+            for (Block* b = few[n], next; b != null; b = next)
+            {
+                next = b->NextInBucket;
+                Append(Bucket(b->Host, b->Mode), b);
+            }
+        }
+
+        NativeMemory.Free(few);
     }
 
     private void Move(Block* b, Block* to, int size)
