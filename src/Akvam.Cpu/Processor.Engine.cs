@@ -40,6 +40,9 @@ public sealed unsafe partial class Processor
     /// <summary>How often the translator interprets a block before it translates it.</summary>
     public int TranslateAfter { get; set; } = DefaultTranslateAfter;
 
+    /// <summary>The <see cref="Interpreter.Block.Heat"/> of a block that was hot before it had to make room: if it still is, it need not show that as often as another one.</summary>
+    internal int HeatAfterEviction => TranslateAfter - (TranslateAfter / 4);
+
     /// <summary>Which instructions host code left to the interpreter, and how often; empty with the interpreter as the engine.</summary>
     public TranslatorStatistics TranslatorStatistics => _translator?.Statistics ?? new TranslatorStatistics();
 

@@ -18,8 +18,9 @@ public sealed unsafe partial class Processor : IDisposable
     private readonly GCHandle _root;
     private int _inGuest;
 
-    public Processor(ProcessorGroup group, IProcessorBus bus, int id)
+    public Processor(ProcessorGroup group, IProcessorBus bus, int id, CodeCacheSizes? cacheSizes = null)
     {
+        CacheSizes = cacheSizes ?? new CodeCacheSizes();
         Group = group;
         Bus = bus;
         Id = id;
@@ -54,6 +55,8 @@ public sealed unsafe partial class Processor : IDisposable
     internal ContextTable Contexts { get; }
 
     internal BlockCache Blocks { get; }
+
+    internal CodeCacheSizes CacheSizes { get; }
 
     /// <summary>Where the last page table was; null, or a slot that is there.</summary>
     internal MemorySlot? TableSlot { get; set; }

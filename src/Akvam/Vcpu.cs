@@ -36,7 +36,7 @@ public sealed unsafe partial class Vcpu : IDisposable
             ? null
             : new DirtyRing((kvm_dirty_gfn*)(_page.Address + Akvam.RunPage.DirtyRingOffset), (uint)(vm.VcpuMappingSize - Akvam.RunPage.DirtyRingOffset) / (uint)sizeof(kvm_dirty_gfn));
         _bus = new VcpuBus(vm, this);
-        _processor = new Processor(vm.Group, _bus, (int)id) { Engine = vm.Options.Engine, TranslateAfter = vm.Options.TranslateAfter, Quirks = vm.ProcessorQuirks };
+        _processor = new Processor(vm.Group, _bus, (int)id, vm.Options.CacheSizes) { Engine = vm.Options.Engine, TranslateAfter = vm.Options.TranslateAfter, Quirks = vm.ProcessorQuirks };
         _processor.Cpuid.SetSupported(vm.SupportedCpuid);
         _bus.Attach(_processor);
         _processor.MsrPolicy = vm.MsrPolicy;

@@ -10,13 +10,13 @@ internal sealed unsafe class TestMachine : IDisposable
 {
     private readonly ProcessorGroup _group = new();
 
-    public TestMachine(int bytes = 1 << 20, EngineKind? engine = null)
+    public TestMachine(int bytes = 1 << 20, EngineKind? engine = null, CodeCacheSizes? caches = null)
     {
         Bytes = bytes;
         Ram = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 4096);
         NativeMemory.Clear(Ram, (nuint)bytes);
         _group.Memory.SetSlot(0, 0, 0, (ulong)bytes, Ram, readOnly: false, logDirty: false);
-        Processor = new Processor(_group, Bus, 0) { Engine = engine ?? TestEngine.Default, TranslateAfter = 0 };
+        Processor = new Processor(_group, Bus, 0, caches ?? TestEngine.Caches) { Engine = engine ?? TestEngine.Default, TranslateAfter = 0 };
     }
 
     public TestBus Bus { get; } = new();

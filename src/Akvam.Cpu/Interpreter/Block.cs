@@ -7,7 +7,7 @@ namespace Akvam.Cpu.Interpreter;
 /// A run of decoded instructions from one page (or one instruction that crosses into the next), followed in memory by its <see cref="Insn"/>s and a copy
 /// of its code bytes.
 /// </summary>
-/// <remarks>Valid until the arena of its <see cref="BlockCache"/> is reset, which happens between blocks on the processor's own thread.</remarks>
+/// <remarks>Valid until the region of the <see cref="BlockCache"/> that it is in is emptied, which happens between blocks on the processor's own thread.</remarks>
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct Block
 {
@@ -32,6 +32,9 @@ public unsafe struct Block
 
     /// <summary>Times it was interpreted while the translator was the engine.</summary>
     public int Heat;
+
+    /// <summary>Where the <see cref="Translator.CodeRecord"/> of its host code is.</summary>
+    public int Record;
 
     /// <summary>Host code of the block (its checked entry), made for <see cref="Rip"/>; or null.</summary>
     public byte* HostCode;

@@ -12,38 +12,41 @@ namespace Akvam.Cpu.Interpreter;
 /// version and epoch), otherwise by host address through a hash table.
 /// </summary>
 /// <remarks>
-/// Valid because all of it belongs to one processor's thread; memory is one arena that is released as a whole. A block is used only after its page's
-/// version was compared, so a write to the page by anybody (CPU or device) makes it compare its bytes first.
+/// Valid because all of it belongs to one processor's thread; memory is one arena whose regions are emptied in turn, between two blocks, when nobody has one of them. A block is used only after its page's version was compared, so a write to the page by anybody (CPU or device) makes it compare its bytes first.
 /// </remarks>
-public sealed unsafe class BlockCache : IDisposable
+public sealed unsafe partial class BlockCache : IDisposable
 {
     private const int LookupBits = 12;
-    private const int BucketBits = 16;
+    private const int FewBuckets = 16, ManyBuckets = 18;
     private const int FetchEntries = 256;
     private const int CodePageWords = 256;
-    private const nuint ArenaBytes = 48 << 20;
     internal const int MaxInstructions = 48;
     internal const int MaxBytes = 224;
 
     private readonly Processor _processor;
     private readonly BlockDecoder _decoder;
     private readonly Block** _lookup;
-    private readonly Block** _buckets;
+    private Block** _buckets;
+    private int _bucketBits = FewBuckets;
     private readonly FetchEntry* _fetch;
+    private readonly nuint _arenaBytes;
     private readonly byte* _arena;
+    private readonly Regions _regions;
 
     /// <summary>A bit for each linear page (and others that share it) that code was looked up in since everything was forgotten.</summary>
     private readonly ulong[] _codePages = new ulong[CodePageWords];
-    private nuint _used;
 
     internal BlockCache(Processor processor)
     {
+        _arenaBytes = (nuint)processor.CacheSizes.Decoded;
+        _regions = new Regions(processor.CacheSizes.Decoded, processor.CacheSizes.Regions);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_regions.Size, 2 * BlockDecoder.MaxBlockBytes);
         _processor = processor;
         _decoder = new BlockDecoder(processor);
         _lookup = (Block**)NativeMemory.AllocZeroed(1 << LookupBits, (nuint)sizeof(Block*));
-        _buckets = (Block**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(Block*));
+        _buckets = (Block**)NativeMemory.AllocZeroed(1 << FewBuckets, (nuint)sizeof(Block*));
         _fetch = (FetchEntry*)NativeMemory.AllocZeroed(FetchEntries, (nuint)sizeof(FetchEntry));
-        _arena = LargeMemory.Allocate(ArenaBytes);
+        _arena = LargeMemory.Allocate(_arenaBytes);
         ForgetLookups();
     }
 
@@ -148,13 +151,9 @@ public sealed unsafe class BlockCache : IDisposable
             return Remember(s, b, linear);
         }
 
-        if (_used + BlockDecoder.MaxBlockBytes > ArenaBytes)
-        {
-            Reset();
-            bucket = Bucket(host, s->Mode);
-        }
-
-        Block* made = _decoder.Decode(s, linear, page, limit, (Block*)(_arena + _used));
+        MakeRoom();
+        bucket = Bucket(host, s->Mode);
+        Block* made = _decoder.Decode(s, linear, page, limit, Next);
         if (made == null)
         {
             return null;
@@ -169,41 +168,45 @@ public sealed unsafe class BlockCache : IDisposable
             return null;
         }
 
-        _used += Size(made);
-        made->NextInBucket = *bucket;
-        *bucket = made;
+        Take(made);
+        made->Heat = TakeHeat(bucket);
+        Append(bucket, made);
         return Remember(s, made, linear);
     }
 
+    /// <summary>Where the next block goes.</summary>
+    private Block* Next => (Block*)(_arena + _regions.Next);
+
+    private void Take(Block* b) => _regions.Take(Size(b));
+
     /// <summary>
     /// A block that is about to be translated, from now on with the code behind its conditional jumps if that was executed <paramref name="heat"/> times as a block of its
-    /// own; with 0 whatever it is. The jumps that are taken then leave in the middle.
+    /// own; with 0 whatever it is. The jumps that are taken then leave in the middle. There has to be room for it.
     /// </summary>
     internal Block* Extend(CpuState* s, Block* b, int heat)
     {
         Insn* last = Block.First(b) + b->Count - 1;
-        if (!Iced.Intel.InstructionInfoExtensions.IsJccShortOrNear((Iced.Intel.Code)last->Code) || last->Imm == 0 || !IsHot(b->Host + b->Bytes, b->Mode, heat) || _used + BlockDecoder.MaxBlockBytes > ArenaBytes)
+        if (!Iced.Intel.InstructionInfoExtensions.IsJccShortOrNear((Iced.Intel.Code)last->Code) || last->Imm == 0 || !IsHot(b->Host + b->Bytes, b->Mode, heat))
         {
             return b;
         }
 
         ulong linear = Linear(s, s->Rip);
         var page = new FetchEntry { Host = (byte*)((ulong)b->Host & ~4095ul), Version = b->Version };
-        Block* made = _decoder.Decode(s, linear, page, Limit(s), (Block*)(_arena + _used), heat);
+        Block* made = _decoder.Decode(s, linear, page, Limit(s), Next, heat);
         CodeMap.NoteCode(made->Version, made->Host, made->Bytes);
         if (made->Count <= b->Count || !Same(made->Host, Block.Code(made), made->Bytes) || !Same(Block.Code(made), Block.Code(b), b->Bytes))
         {
             return b;
         }
 
-        _used += Size(made);
+        Take(made);
         made->Heat = b->Heat;
 
         // Nobody has it but the tables: it has no host code yet.
         Block** bucket = Bucket(b->Host, b->Mode);
         Unlink(bucket, b);
-        made->NextInBucket = *bucket;
-        *bucket = made;
+        Append(bucket, made);
         return Remember(s, made, linear);
     }
 
@@ -402,7 +405,19 @@ public sealed unsafe class BlockCache : IDisposable
     {
         const int Distance = 3;
         ulong page = (((ulong)host & ~4095ul) ^ ((ulong)mode << 24)) * 0x9E37_79B9_7F4A_7C15;
-        return _buckets + (((page >> (64 - BucketBits)) + (((ulong)host & 4095) >> Distance)) & ((1 << BucketBits) - 1));
+        return _buckets + (((page >> (64 - _bucketBits)) + (((ulong)host & 4095) >> Distance)) & ((1ul << _bucketBits) - 1));
+    }
+
+    /// <summary>The last one of its bucket: those that go first are at the front, where they are found at once.</summary>
+    private static void Append(Block** bucket, Block* b)
+    {
+        while (*bucket != null)
+        {
+            bucket = &(*bucket)->NextInBucket;
+        }
+
+        b->NextInBucket = null;
+        *bucket = b;
     }
 
     private void Unlink(Block** bucket, Block* b)
@@ -453,33 +468,26 @@ public sealed unsafe class BlockCache : IDisposable
         _processor.Translator?.ForgetLookups();
     }
 
-    /// <summary>A copy of a block that only its maker knows of; null: there is no room.</summary>
+    /// <summary>A copy of a block that only its maker knows of. There has to be room for it.</summary>
     internal Block* Copy(Block* b)
     {
-        nuint size = Size(b);
-        if (_used + size > ArenaBytes)
-        {
-            return null;
-        }
-
-        var copy = (Block*)(_arena + _used);
-        Buffer.MemoryCopy(b, copy, size, size);
-        _used += size;
+        Block* copy = Next;
+        Buffer.MemoryCopy(b, copy, Size(b), Size(b));
+        Take(copy);
         copy->NextInBucket = null;
         copy->HostCode = null;
         copy->Incoming = null;
         return copy;
     }
 
-    private static nuint Size(Block* b) => (nuint)(sizeof(Block) + (b->Count * sizeof(Insn)) + b->Bytes + 15) & ~(nuint)15;
+    private static int Size(Block* b) => (sizeof(Block) + (b->Count * sizeof(Insn)) + b->Bytes + 15) & ~15;
 
-    /// <summary>Drops everything: the arena is full, a memory slot went away, or CPUID changed.</summary>
+    /// <summary>Drops everything: a memory slot went away, or CPUID changed.</summary>
     internal void Reset()
     {
         ForgetLookups();
-        new Span<nint>(_buckets, 1 << BucketBits).Clear();
-        _used = 0;
-
+        new Span<nint>(_buckets, 1 << _bucketBits).Clear();
+        _regions.Clear();
         _processor.Translator?.Reset();
     }
 
@@ -488,6 +496,6 @@ public sealed unsafe class BlockCache : IDisposable
         NativeMemory.Free(_lookup);
         NativeMemory.Free(_buckets);
         NativeMemory.Free(_fetch);
-        LargeMemory.Free(_arena, ArenaBytes);
+        LargeMemory.Free(_arena, _arenaBytes);
     }
 }

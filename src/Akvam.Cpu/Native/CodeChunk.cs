@@ -55,8 +55,8 @@ internal sealed unsafe class CodeChunk : SafeHandle
 
     public int Used => _used;
 
-    /// <summary>Forgets all code after the first <paramref name="used"/> bytes; nothing may execute it any more.</summary>
-    public void Truncate(int used) => _used = used;
+    /// <summary>The next code goes to a place that so many bytes are before; nothing may execute what it overwrites any more.</summary>
+    public void MoveTo(int used) => _used = used;
 
     /// <summary>Copies code in, aligned to 16; its executable address, or 0 when the chunk is full.</summary>
     public nint Add(ReadOnlySpan<byte> code)

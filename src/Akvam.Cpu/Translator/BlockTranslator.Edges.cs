@@ -25,7 +25,7 @@ internal sealed unsafe partial class BlockTranslator
         foreach ((nint address, int jump) in _edges)
         {
             var edge = (Edge*)address;
-            edge->Stub = _e.Origin + _e.Position;
+            edge->Stub = (int)(_e.Origin + _e.Position - edge->Site);
             _e.Patch(jump);
             _e.MoveImmediate(Scratch, (ulong)address);
             _e.JumpTo(_routines.LeaveByEdge);

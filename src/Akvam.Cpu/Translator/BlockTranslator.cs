@@ -10,7 +10,7 @@ namespace Akvam.Cpu.Translator;
 /// not in the TLB, calls the interpreter with the registers in the state. Host code knows its RIP: the same bytes elsewhere have host code of their own.
 /// </summary>
 /// <remarks>
-/// Valid because the code it makes refers to its block, its page and its edges only, and is dropped with them.
+/// Valid because the code it makes refers to its record, its page and its edges only, which stay as long.
 /// </remarks>
 internal sealed unsafe partial class BlockTranslator
 {
@@ -142,7 +142,7 @@ internal sealed unsafe partial class BlockTranslator
 
         // What is found good again may have changed: no return goes there without a look.
         _e.Load(HostRegister.Rsp, HostMemory.State(StateOffset.StackBase));
-        _e.MoveImmediate(Scratch, (ulong)_block);
+        _e.MoveImmediate(Scratch, (ulong)_store.Record);
         _e.CallTo(_routines.Verify);
         _e.JumpBackIf(HostCondition.Equal, leave);
         _e.JumpBack(_polledEntry);
@@ -275,7 +275,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void CallInterpreter(int n, bool covered)
     {
-        _e.MoveImmediate(Scratch, (ulong)_block);
+        _e.MoveImmediate(Scratch, (ulong)_store.Record);
         _e.Rex(false, 0, 0, Address >> 3, false);
         _e.U8(0xB8 | (Address & 7));
         _e.U32(n | (covered ? Fallback.SlowAccess : 0) | (FlagUse.IsNone(_guest[n]) ? Fallback.KeepsFlags : 0) | (IsShielded(n) ? Fallback.Shielded : 0));

@@ -7,7 +7,7 @@ namespace Akvam.Cpu.Translator;
 /// What host code made from one page of guest code has in common: under what it was last found good. Blocks of a page jump to one another without a check; who comes
 /// from elsewhere compares <see cref="Stamp"/> and <see cref="SeenVersion"/>. The key is linear page, host page and mode, and base and limit of CS outside 64-bit code.
 /// </summary>
-/// <remarks>Valid until the <see cref="CodeStore"/> is reset.</remarks>
+/// <remarks>Valid while it has blocks; without, until the <see cref="CodeStore"/> empties a region.</remarks>
 public unsafe struct CodePage
 {
     /// <summary>No processor has this stamp.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Akvam.Cpu.Interpreter;
@@ -9,45 +10,94 @@ namespace Akvam.Cpu.Translator;
 
 /// <summary>The host code of one processor, and how its pieces hang together: pages, edges between blocks, and the table of indirect branches.</summary>
 /// <remarks>
-/// Valid because it is touched by the processor's own thread only, and nothing in it is reused before <see cref="Reset"/>, after which no host code runs
-/// that was made before.
+/// Valid because it is touched by the processor's own thread only, and nothing in it is reused before <see cref="Evict"/> or <see cref="Reset"/>, after which no host
+/// code runs that was made there before: both are called while none runs, so that no return is expected to go to it, and no other way leads there.
 /// </remarks>
-internal sealed unsafe class CodeStore : IDisposable
+internal sealed unsafe partial class CodeStore : IDisposable
 {
-    private const int CodeBytes = 64 << 20, RecordBytes = 32 << 20, PageBits = 10;
+    private const int PageBits = 10;
 
     /// <summary>Where mode and epoch are in a stamp. Between them is the number of the code segment: 0 in 64-bit code, and where CS is flat.</summary>
     public const int ModeShift = 12, EpochShift = 40;
 
     private const int SegmentShift = 36, MaxSegments = 15;
 
-    private readonly CodeChunk _code = new(CodeBytes);
-    private readonly byte* _records = LargeMemory.Allocate(RecordBytes);
+    private readonly CpuState* _state;
+    private readonly CodeChunk _code;
+    private readonly byte* _records;
+
+    /// <summary>Those of the code, behind the routines, and those of the records of that code: they are filled and emptied together.</summary>
+    private readonly Regions _codeRegions, _recordRegions;
+    private readonly CodePagePool _pool;
     private readonly CodePage** _pages = (CodePage**)NativeMemory.AllocZeroed(1 << PageBits, (nuint)sizeof(CodePage*));
     private readonly JumpTable _jumps;
 
     /// <summary>Base and limit of the code segments that stamps have numbers of.</summary>
     private readonly List<(ulong Base, uint Limit)> _segments = [];
-    private int _routineBytes, _usedRecords;
+    private int _routineBytes;
+    private CodeRecord* _record;
     private uint _era;
 
-    public CodeStore(CpuState* s) => _jumps = new JumpTable(s);
+    public CodeStore(CpuState* s, CodeCacheSizes sizes)
+    {
+        _state = s;
+        _jumps = new JumpTable(s);
+        _code = new CodeChunk(Emitter.MaxBytes + sizes.HostCode);
+        _records = (byte*)NativeMemory.Alloc((nuint)sizes.Records);
+        _codeRegions = new Regions(sizes.HostCode, sizes.Regions);
+        _recordRegions = new Regions(sizes.Records, sizes.Regions);
+        _pool = new CodePagePool(sizes.Pages, sizes.Copies);
+        ArgumentOutOfRangeException.ThrowIfLessThan(_recordRegions.Size, RecordBytes(BlockCache.MaxInstructions));
+    }
 
     /// <summary>Where the next code goes.</summary>
     public nint Next => _code.Next;
-
-    /// <summary>The next block may not fit.</summary>
-    public bool IsFull => _code.Used > CodeBytes - (2 * Emitter.MaxBytes) || _usedRecords > RecordBytes - (64 << 10);
 
     /// <summary>Keeps the code that all blocks share.</summary>
     public void AddRoutines(ReadOnlySpan<byte> code)
     {
         _code.Add(code);
-        _routineBytes = _code.Used;
+        _routineBytes = (_code.Used + 15) & ~15;
         _jumps.Clear();
     }
 
-    public byte* Add(ReadOnlySpan<byte> code) => (byte*)_code.Add(code);
+    /// <summary>There is room for two pages, and for the edges of a block of so many instructions.</summary>
+    public bool HasRoom(int instructions) => _pool.HasTwo && _recordRegions.HasRoom(RecordBytes(instructions));
+
+    /// <summary>That of the host code that is being made.</summary>
+    public CodeRecord* Record => _record;
+
+    /// <summary>The edges that are made next belong to the same host code.</summary>
+    public void BeginRecord()
+    {
+        _record = (CodeRecord*)(_records + _recordRegions.Next);
+        *_record = default;
+    }
+
+    public Edge* NewEdge() => (Edge*)(_record + 1) + _record->Edges++;
+
+    /// <summary>A block gets the host code whose edges were made last. False: it does not fit in any more.</summary>
+    public bool TryAdd(Block* b, ReadOnlySpan<byte> code)
+    {
+        if (!_codeRegions.HasRoom(code.Length))
+        {
+            return false;
+        }
+
+        Debug.Assert(_record->Edges <= MostEdges(b->Count), "more edges than there is room for");
+        b->HostCode = (byte*)_code.Add(code);
+        b->Record = _recordRegions.Next;
+        _record->Block = b;
+        _codeRegions.Take(code.Length);
+        _recordRegions.Take(sizeof(CodeRecord) + (_record->Edges * sizeof(Edge)));
+        Publish(b);
+        return true;
+    }
+
+    /// <summary>Each instruction may leave in the middle, or begin a group of accesses; the last one has two ways.</summary>
+    private static int MostEdges(int instructions) => (2 * instructions) + 2;
+
+    private static int RecordBytes(int instructions) => sizeof(CodeRecord) + (MostEdges(instructions) * sizeof(Edge));
 
     /// <summary>Tag, mode, code segment and the low bits of the epoch in one word; when these begin again, nothing counts as checked.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -102,7 +152,7 @@ internal sealed unsafe class CodeStore : IDisposable
             }
         }
 
-        var page = (CodePage*)Record(sizeof(CodePage));
+        CodePage* page = _pool.Take();
         *page = new CodePage
         {
             Stamp = CodePage.Unverified,
@@ -127,8 +177,6 @@ internal sealed unsafe class CodeStore : IDisposable
         s->WindowlessSite = 0;
     }
 
-    public Edge* NewEdge() => (Edge*)Record(sizeof(Edge));
-
     /// <summary>The page was found where it is under <paramref name="stamp"/>: compares its blocks with memory if that may have changed, and drops those that differ.</summary>
     public void Verify(CodePage* page, ulong stamp, uint epoch)
     {
@@ -149,7 +197,7 @@ internal sealed unsafe class CodeStore : IDisposable
     }
 
     /// <summary>A block got host code.</summary>
-    public void Publish(Block* b)
+    private void Publish(Block* b)
     {
         b->NextInPage = b->Page->Blocks;
         b->Page->Blocks = b;
@@ -198,7 +246,7 @@ internal sealed unsafe class CodeStore : IDisposable
         ref PageCopy copy = ref page->Copy;
         if (copy.Bytes == null)
         {
-            copy.Bytes = Record(PageCopy.Size);
+            _pool.GiveCopy(page);
         }
 
         ulong granules = 0;
@@ -246,39 +294,81 @@ internal sealed unsafe class CodeStore : IDisposable
         int entry = edge->Page != b->Page ? 0 : edge->Back ? b->PolledEntry : b->DirectEntry;
         _code.Patch(edge->Site, (nint)b->HostCode + entry);
         edge->NextIncoming = b->Incoming;
+        edge->Link = &b->Incoming;
+        if (edge->NextIncoming != null)
+        {
+            edge->NextIncoming->Link = &edge->NextIncoming;
+        }
+
         b->Incoming = edge;
     }
 
     /// <summary>Takes a block's host code out of every way to it. What runs in it may finish.</summary>
     public void Drop(Block* b)
     {
+        ((CodeRecord*)(_records + b->Record))->Block = null;
+        *PlaceInPage(b) = b->NextInPage;
+        if (b->Page2 != null)
+        {
+            *PlaceAcross(b) = b->NextAcross;
+        }
+
+        Disconnect(b);
+        b->Heat = 0;
+    }
+
+    /// <summary>No edge leads to a block any more, nor does the table. It stays in its page.</summary>
+    private void Disconnect(Block* b)
+    {
         for (Edge* e = b->Incoming; e != null; e = e->NextIncoming)
         {
-            _code.Patch(e->Site, e->Stub);
+            _code.Patch(e->Site, e->Site + e->Stub);
+            e->Link = null;
         }
 
         b->Incoming = null;
         _jumps.Remove(b->Rip, (nint)b->HostCode);
-        for (Block** p = &b->Page->Blocks; *p != null; p = &(*p)->NextInPage)
-        {
-            if (*p == b)
-            {
-                *p = b->NextInPage;
-                break;
-            }
-        }
-
-        for (Block** p = b->Page2 == null ? null : &b->Page2->Across; p != null && *p != null; p = &(*p)->NextAcross)
-        {
-            if (*p == b)
-            {
-                *p = b->NextAcross;
-                break;
-            }
-        }
-
         b->HostCode = null;
-        b->Heat = 0;
+    }
+
+    /// <summary>A block with host code is about to be somewhere else: whoever knows it knows it there from now on.</summary>
+    public void Move(Block* b, Block* to)
+    {
+        ((CodeRecord*)(_records + b->Record))->Block = to;
+        if (b->Incoming != null)
+        {
+            b->Incoming->Link = &to->Incoming;
+        }
+
+        *PlaceInPage(b) = to;
+        if (b->Page2 != null)
+        {
+            *PlaceAcross(b) = to;
+        }
+    }
+
+    /// <summary>What points to a block in the list of its page.</summary>
+    private static Block** PlaceInPage(Block* b)
+    {
+        Block** p = &b->Page->Blocks;
+        while (*p != b)
+        {
+            p = &(*p)->NextInPage;
+        }
+
+        return p;
+    }
+
+    /// <summary>The same in its second page.</summary>
+    private static Block** PlaceAcross(Block* b)
+    {
+        Block** p = &b->Page2->Across;
+        while (*p != b)
+        {
+            p = &(*p)->NextAcross;
+        }
+
+        return p;
     }
 
     /// <summary>A linear page may be mapped elsewhere.</summary>
@@ -307,26 +397,23 @@ internal sealed unsafe class CodeStore : IDisposable
     /// <summary>Drops everything; the blocks are gone already.</summary>
     public void Reset()
     {
-        _code.Truncate(_routineBytes);
-        _usedRecords = 0;
+        _code.MoveTo(_routineBytes);
+        _codeRegions.Clear();
+        _recordRegions.Clear();
+        _pool.Clear();
         new Span<nint>(_pages, 1 << PageBits).Clear();
         _jumps.Clear();
+        ForgetSites();
     }
 
     public void Dispose()
     {
         _code.Dispose();
-        LargeMemory.Free(_records, RecordBytes);
+        _pool.Dispose();
+        NativeMemory.Free(_records);
         NativeMemory.Free(_pages);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Bucket(ulong linear) => (int)((linear >> 12) * 0x9E37_79B9 >> 7) & ((1 << PageBits) - 1);
-
-    private byte* Record(int size)
-    {
-        byte* record = _records + _usedRecords;
-        _usedRecords += (size + 15) & ~15;
-        return record;
-    }
 }

@@ -1,18 +1,24 @@
 namespace Akvam.Cpu.Translator;
 
 /// <summary>A jump of host code from one block to a known address: to a stub that leaves, until the block there has host code.</summary>
-/// <remarks>Valid until the <see cref="CodeStore"/> is reset.</remarks>
+/// <remarks>Valid as long as the <see cref="CodeRecord"/> that it follows.</remarks>
 public unsafe struct Edge
 {
     /// <summary>Guest address it leads to.</summary>
     public ulong Target;
 
-    /// <summary>Executable address just behind the jump's four bytes of displacement, and of the stub.</summary>
-    public nint Site, Stub;
+    /// <summary>Executable address just behind the jump's four bytes of displacement.</summary>
+    public nint Site;
 
     /// <summary>Page of the block it belongs to.</summary>
     public CodePage* Page;
+
+    /// <summary>While it leads to a block: the next one that does, and what points to this one.</summary>
     public Edge* NextIncoming;
+    public Edge** Link;
+
+    /// <summary>Distance of the stub from <see cref="Site"/>.</summary>
+    public int Stub;
 
     /// <summary>Not forward in the page: whoever takes it looks at the requests.</summary>
     public bool Back;

@@ -9,7 +9,7 @@ using Iced.Intel;
 namespace Akvam.Cpu.Translator;
 
 /// <summary>Where host code enters C#: one instruction is interpreted.</summary>
-/// <remarks>Valid because host code passes the state it runs on and an instruction of the block it was made from, which stays until the arena is reused.</remarks>
+/// <remarks>Valid because host code passes the state it runs on and its record, which knows the block that it was made from as long as it may run.</remarks>
 internal static unsafe class Fallback
 {
     /// <summary>Set in the number of an instruction that is covered, but whose memory access the TLB did not serve.</summary>
@@ -23,11 +23,11 @@ internal static unsafe class Fallback
 
     private const int Number = SlowAccess - 1;
 
-    public static nint Address => (nint)(delegate* unmanaged<CpuState*, Block*, int, int>)&Interpret;
+    public static nint Address => (nint)(delegate* unmanaged<CpuState*, CodeRecord*, int, int>)&Interpret;
 
     public static nint ProbeAddress => (nint)(delegate* unmanaged<CpuState*, ulong, int, int>)&Probe;
 
-    public static nint VerifyAddress => (nint)(delegate* unmanaged<CpuState*, Block*, int>)&Verify;
+    public static nint VerifyAddress => (nint)(delegate* unmanaged<CpuState*, CodeRecord*, int>)&Verify;
 
     /// <summary>1: the TLB has the page now. What would fault does so when it is really accessed.</summary>
     [UnmanagedCallersOnly]
@@ -56,8 +56,9 @@ internal static unsafe class Fallback
 
     /// <summary>1: the page of a block that is about to be entered is mapped where it was, and the block is as it was.</summary>
     [UnmanagedCallersOnly]
-    private static int Verify(CpuState* s, Block* b)
+    private static int Verify(CpuState* s, CodeRecord* record)
     {
+        Block* b = record->Block;
         Processor processor = Processor.Of(s);
         try
         {
@@ -73,8 +74,9 @@ internal static unsafe class Fallback
 
     /// <summary>An exception must not cross host code: it waits in the engine until that has returned.</summary>
     [UnmanagedCallersOnly]
-    private static int Interpret(CpuState* s, Block* b, int number)
+    private static int Interpret(CpuState* s, CodeRecord* record, int number)
     {
+        Block* b = record->Block;
         TranslatorEngine engine = Processor.Of(s).Translator!;
         int index = number & Number;
         Insn* i = Block.First(b) + index;

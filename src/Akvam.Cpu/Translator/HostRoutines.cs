@@ -65,7 +65,7 @@ internal sealed unsafe class HostRoutines : IDisposable
     public nint DispatchElsewhere { get; private set; }
 
     /// <summary>
-    /// Called with a Block in the scratch register and the number of an instruction in the address register, flags in the state: has it interpreted. Returns when it
+    /// Called with a <see cref="CodeRecord"/> in the scratch register and the number of an instruction in the address register, flags in the state: has it interpreted. Returns when it
     /// completed and the block goes on; otherwise it does not return.
     /// </summary>
     public nint Interpret { get; private set; }
@@ -77,7 +77,7 @@ internal sealed unsafe class HostRoutines : IDisposable
     public nint Probe { get; }
 
     /// <summary>
-    /// Called with a Block in the scratch register, flags in the state, where it is about to be entered: has its page verified. "Not equal": it is good. The vector registers
+    /// Called with the <see cref="CodeRecord"/> of a block in the scratch register, flags in the state, where it is about to be entered: has its page verified. "Not equal": it is good. The vector registers
     /// are not held afterwards.
     /// </summary>
     public nint Verify { get; }

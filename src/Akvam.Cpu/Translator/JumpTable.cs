@@ -3,7 +3,7 @@ using Akvam.Cpu.State;
 namespace Akvam.Cpu.Translator;
 
 /// <summary>Where indirect branches look their targets up: for some addresses, the checked entry of the block there. It has its place in the state's memory, as two arrays.</summary>
-/// <remarks>Valid while the processor's state is; the entries, until the <see cref="CodeStore"/> is reset.</remarks>
+/// <remarks>Valid while the processor's state is; the entries, until their code is dropped.</remarks>
 internal readonly unsafe struct JumpTable(CpuState* state)
 {
     public const int Mask = Entries - 1, HashShift = 9;

@@ -6,14 +6,14 @@ namespace Akvam.Cpu.Translator;
 /// What the 64-byte granules of a page held that host code was made from, so that the whole page is compared with memory at once: its blocks lie far apart, and each
 /// of them costs more than ten times as much to look at as the bytes it has here.
 /// </summary>
-/// <remarks>Valid while <see cref="Bytes"/> is, which belongs to the <see cref="CodeStore"/>.</remarks>
+/// <remarks>Valid while <see cref="Bytes"/> is, which belongs to the <see cref="CodePagePool"/>.</remarks>
 public unsafe struct PageCopy
 {
     public const int Size = 4096;
 
     private const int GranuleShift = 6;
 
-    /// <summary>The copy, of which only what <see cref="Granules"/> says is valid; null: it was never needed.</summary>
+    /// <summary>The copy, of which only what <see cref="Granules"/> says is valid; null: there is none.</summary>
     public byte* Bytes;
 
     /// <summary>A bit for each 64 bytes. None: nothing is known.</summary>

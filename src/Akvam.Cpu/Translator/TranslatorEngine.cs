@@ -9,8 +9,8 @@ namespace Akvam.Cpu.Translator;
 
 /// <summary>The run loop of the second engine: cold blocks are interpreted, hot ones translated, and host code goes from block to block by itself.</summary>
 /// <remarks>
-/// Valid because host code belongs to one processor and is dropped together with the blocks it was made from, while none of it runs: the code memory is
-/// written again only by that processor's own thread, in this loop.
+/// Valid because host code belongs to one processor and is dropped before the blocks it was made from go: the code memory is written again only by that
+/// processor's own thread, in this loop, where none of it runs.
 /// </remarks>
 internal sealed unsafe class TranslatorEngine : IDisposable
 {
@@ -29,7 +29,7 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     public TranslatorEngine(Processor processor)
     {
         _processor = processor;
-        _store = new CodeStore(processor.State);
+        _store = new CodeStore(processor.State, processor.CacheSizes);
         _routines = new HostRoutines(_emitter, _store.Next, Fallback.Address, Fallback.ProbeAddress, Fallback.VerifyAddress);
         _store.AddRoutines(_emitter.Bytes);
         _translator = new BlockTranslator(_emitter, _routines, _store);
@@ -43,6 +43,11 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         Cold = (long)_cold,
         Exits = _exits,
         SlowAccesses = _slowAccesses,
+        EvictedRegions = _store.EvictedRegions,
+        EvictedBlocks = _store.EvictedBlocks,
+        EvictedDecodedRegions = _processor.Blocks.EvictedRegions,
+        EvictedDecodedBlocks = _processor.Blocks.EvictedBlocks,
+        Resets = Resets,
         Interpreted =
         [
             .. _interpreted.Select((count, code) => KeyValuePair.Create(((Code)code).ToString(), count)).Where(p => p.Value != 0).OrderByDescending(p => p.Value),
@@ -87,6 +92,11 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             else if (s->LinkFrom != null && s->LinkFrom->Twin ? TryTwin(ref b) : b->HostCode != null || IsHot(s, ref b, threshold))
             {
                 flow = Enter(s, b);
+            }
+            else if (b == null)
+            {
+                // It is looked up again.
+                flow = Flow.Next;
             }
             else
             {
@@ -169,6 +179,9 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     /// <summary>The block does not have the bytes any more that its host code was made from.</summary>
     public void Drop(Block* b) => _store.Drop(b);
 
+    /// <summary>See <see cref="CodeStore.Move"/>.</summary>
+    public void Move(Block* b, Block* to) => _store.Move(b, to);
+
     /// <summary>A linear page may be mapped elsewhere.</summary>
     public void ForgetPage(ulong linear)
     {
@@ -188,7 +201,6 @@ internal sealed unsafe class TranslatorEngine : IDisposable
     {
         Resets++;
         _store.Reset();
-        _processor.State->LinkFrom = null;
         _processor.State->Stamp = 0;
     }
 
@@ -201,7 +213,8 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             VerifyPages(s, b);
             if (b->HostCode == null)
             {
-                // Another processor has just written there.
+                // Another processor has changed it since it was looked up.
+                s->LinkFrom = null;
                 return Flow.End;
             }
         }
@@ -245,10 +258,8 @@ internal sealed unsafe class TranslatorEngine : IDisposable
             return false;
         }
 
-        if (_store.IsFull)
+        if (!HasRoomForBlock(ref b))
         {
-            // Blocks that are still hot come back in no time.
-            _processor.Blocks.Reset();
             return false;
         }
 
@@ -258,40 +269,73 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         }
 
         b->Rip = s->Rip;
-        Translate(b, twin: false);
-        return true;
+        return TryTranslate(b, twin: false);
     }
 
     /// <summary>After some misses of a group of accesses a block is translated once more from there on, without groups. False: it is interpreted.</summary>
     private bool TryTwin(ref Block* b)
     {
-        if (b->Host2 != null || ++_processor.State->LinkFrom->Misses < MissesBeforeTwin || _store.IsFull)
+        if (b->Host2 != null || ++_processor.State->LinkFrom->Misses < MissesBeforeTwin || !HasRoomForBlock(ref b))
         {
             return false;
         }
 
         Block* twin = _processor.Blocks.Copy(b);
-        if (twin == null)
+        twin->Rip = _processor.State->Rip;
+        if (!TryTranslate(twin, twin: true))
         {
             return false;
         }
 
-        twin->Rip = _processor.State->Rip;
-        Translate(twin, twin: true);
         b = twin;
         return true;
     }
 
-    private void Translate(Block* b, bool twin)
+    /// <summary>For one more block in the cache. If there was none before, nobody may have a block any more.</summary>
+    private bool HasRoomForBlock(ref Block* b)
     {
-        _store.SetPages(_processor.State, b);
-        _translator.Translate(b, _store.Next, twin);
-        b->HostCode = _store.Add(_emitter.Bytes);
-        _store.Publish(b);
+        if (_processor.Blocks.HasRoom)
+        {
+            return true;
+        }
+
+        _processor.Blocks.MakeRoom();
+        b = null;
+        return false;
+    }
+
+    /// <summary>False: not even an empty region has room for the host code of the block.</summary>
+    private bool TryTranslate(Block* b, bool twin)
+    {
+        if (!TryEmit(b, twin))
+        {
+            // Its jumps go by its place: it is made once more in the next region.
+            _store.Evict(_processor.HeatAfterEviction);
+            if (!TryEmit(b, twin))
+            {
+                b->Heat = 0;
+                return false;
+            }
+        }
+
         _blocks++;
         _instructions += b->Count;
         _hostBytes += _emitter.Position;
         Announce(b);
+        return true;
+    }
+
+    private bool TryEmit(Block* b, bool twin)
+    {
+        while (!_store.HasRoom(b->Count))
+        {
+            _store.Evict(_processor.HeatAfterEviction);
+        }
+
+        _store.SetPages(_processor.State, b);
+        _store.BeginRecord();
+        _translator.Translate(b, _store.Next, twin);
+        return _store.TryAdd(b, _emitter.Bytes);
     }
 
     private void Announce(Block* b) => _processor.TranslationObserver?.Translated(new Translation

@@ -21,6 +21,19 @@ public sealed record TranslatorStatistics
     /// <summary>Memory accesses of host code that the TLB did not serve.</summary>
     public long SlowAccesses { get; init; }
 
+    /// <summary>Regions of host code that were emptied because there was no more room, and blocks that lost their host code with them.</summary>
+    public long EvictedRegions { get; init; }
+
+    public long EvictedBlocks { get; init; }
+
+    /// <summary>Regions of decoded blocks that were emptied because there was no more room, and the blocks in them.</summary>
+    public long EvictedDecodedRegions { get; init; }
+
+    public long EvictedDecodedBlocks { get; init; }
+
+    /// <summary>Times that everything was dropped: a memory slot went away, or the like.</summary>
+    public long Resets { get; init; }
+
     /// <summary>Times that host code called the interpreter for an instruction it does not cover, by the name of Iced's code, most frequent first.</summary>
     public IReadOnlyList<KeyValuePair<string, long>> Interpreted { get; init; } = [];
 }

@@ -11,13 +11,14 @@ internal sealed unsafe class SharedGuest : IDisposable
     private const int Seconds = 60;
     private readonly List<Processor> _more = [];
 
-    public SharedGuest(int processors, Action<Iced.Intel.Assembler> write)
+    public SharedGuest(int processors, Action<Iced.Intel.Assembler> write, EngineKind? engine = null, CodeCacheSizes? caches = null)
     {
+        M = new TestMachine(8 << 20, engine, caches);
         ModeSetup.Enter(M, GuestMode.Long, Origin);
         Assemble.Code64(Origin, write).CopyTo(M.Memory[(int)Origin..]);
         for (int n = 1; n < processors; n++)
         {
-            var p = new Processor(M.Processor.Group, new TestBus(), n) { Engine = M.Processor.Engine, TranslateAfter = 0 };
+            var p = new Processor(M.Processor.Group, new TestBus(), n, caches ?? TestEngine.Caches) { Engine = M.Processor.Engine, TranslateAfter = 0 };
             Copy(M.State, p.State);
             _more.Add(p);
         }
@@ -29,7 +30,7 @@ internal sealed unsafe class SharedGuest : IDisposable
         }
     }
 
-    public TestMachine M { get; } = new(8 << 20);
+    public TestMachine M { get; }
 
     public Processor[] All => [M.Processor, .. _more];
 

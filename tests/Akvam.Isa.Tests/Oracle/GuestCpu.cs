@@ -20,7 +20,7 @@ internal sealed unsafe class GuestCpu : IDisposable
         _low = Allocate(0, 0x1_0000, 0);
         _scratch = Allocate(1, HostCpu.ScratchBytes, HostCpu.ScratchAddress);
         _code = Allocate(2, 0x1_0000, HostCpu.CodeAddress);
-        _processor = new Processor(_group, new TestBus(), 0) { Engine = engine ?? TestEngine.Default, TranslateAfter = 0 };
+        _processor = new Processor(_group, new TestBus(), 0, TestEngine.Caches) { Engine = engine ?? TestEngine.Default, TranslateAfter = 0 };
         _processor.Cpuid.SetEntries(CpuidModel.Supported());
 
         // Identity map of the first GiB by 2 MiB pages, user and writable.

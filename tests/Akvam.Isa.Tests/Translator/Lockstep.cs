@@ -12,17 +12,20 @@ internal sealed unsafe class Lockstep : IDisposable
 {
     private static readonly string[] s_names = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
-    public Lockstep()
+    /// <param name="caches">How much code both keep; null: as <see cref="TestEngine.Caches"/>.</param>
+    public Lockstep(CodeCacheSizes? caches = null)
     {
+        Reference = new TestMachine(engine: EngineKind.Interpreter, caches: caches);
+        Translated = new TestMachine(engine: EngineKind.Translator, caches: caches);
         foreach (TestMachine m in (TestMachine[])[Reference, Translated])
         {
             m.Processor.Cpuid.SetEntries(CpuidModel.Supported());
         }
     }
 
-    public TestMachine Reference { get; } = new(engine: EngineKind.Interpreter);
+    public TestMachine Reference { get; }
 
-    public TestMachine Translated { get; } = new(engine: EngineKind.Translator);
+    public TestMachine Translated { get; }
 
     /// <summary>Prepares both machines in the same way.</summary>
     public void Set(Action<TestMachine> prepare)

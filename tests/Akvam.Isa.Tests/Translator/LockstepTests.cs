@@ -76,23 +76,8 @@ public sealed unsafe class LockstepTests
         long retired = 0;
         for (int n = 0; n < programs; n++)
         {
-            int seed = first + n;
-            both.Set(m =>
-            {
-                var random = new Random(seed);
-                m.Memory.Clear();
-                ModeSetup.Enter(m, mode, Rip);
-                m.State->Retired = 0;
-                new ProgramGenerator(random, Rip, Data).Make().CopyTo(m.Memory[(int)Rip..]);
-                random.NextBytes(m.Memory.Slice((int)Data, 8192));
-                FillRegisters(m.State, random);
-                m.State->Gpr[Register.Rsp] = 0x7000;
-                m.State->Gpr[Register.Rbx] = Data;
-                m.State->Gpr[13] = Data + 0x1000;
-                m.State->Gpr[Register.Rbp] = Data + 0x800;
-                m.State->Gpr[14] = (ulong)random.Next(1, 40);
-            });
-            Check(both.Run(limit, out _), seed);
+            Prepare(both, mode, first + n);
+            Check(both.Run(limit, out _), first + n);
             retired += (long)both.Translated.State->Retired;
         }
 
@@ -165,6 +150,23 @@ public sealed unsafe class LockstepTests
         Assert.InRange(statistics.SlowAccesses, 1, 4);
         Assert.InRange(statistics.Exits, 1, 10);
     }
+
+    /// <summary>A program of <see cref="ProgramGenerator"/>, ready to run.</summary>
+    internal static void Prepare(Lockstep both, GuestMode mode, int seed) => both.Set(m =>
+    {
+        var random = new Random(seed);
+        m.Memory.Clear();
+        ModeSetup.Enter(m, mode, Rip);
+        m.State->Retired = 0;
+        new ProgramGenerator(random, Rip, Data).Make().CopyTo(m.Memory[(int)Rip..]);
+        random.NextBytes(m.Memory.Slice((int)Data, 8192));
+        FillRegisters(m.State, random);
+        m.State->Gpr[Register.Rsp] = 0x7000;
+        m.State->Gpr[Register.Rbx] = Data;
+        m.State->Gpr[13] = Data + 0x1000;
+        m.State->Gpr[Register.Rbp] = Data + 0x800;
+        m.State->Gpr[14] = (ulong)random.Next(1, 40);
+    });
 
     internal static void FillRegisters(CpuState* s, Random random)
     {

@@ -17,6 +17,7 @@ public sealed class EngineReports : IDisposable
         Assert.Equal(guest.Vcpu.InstructionCount, report.Instructions);
         Assert.Contains(report.Interpreted, p => p.Key == "Cpuid" && p.Value is > 900 and < 1000);
         Assert.Matches(@"[\d,]{3,}\s+[\d.]+ ?%\s+Cpuid", report.ToString());
+        Assert.Contains("to make room, 0 blocks lost their host code (0 regions of it), and 0 were dropped (0 regions)", report.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -25,16 +25,17 @@ public sealed class LinuxGuestTests : IDisposable
     [InlineData(2)]
     public async Task TheKernelOfTheCacheBootsAndWorks(int cpus) => await Boot(Fetch(new AptPackages(), ""), cpus);
 
-    /// <summary>The same boot on both engines at once, compared up to the end of the checks; also with all code translated at once, stopped at instructions that chance does not choose.</summary>
+    /// <summary>The same boot on both engines at once, compared up to the end of the checks; also with all code translated at once, stopped at instructions that chance does not choose, and with little room for code.</summary>
     [Theory]
     [InlineData(1, false)]
     [InlineData(2, false)]
     [InlineData(2, true)]
-    public async Task TheEnginesAgreeInstructionForInstruction(int cpus, bool translateAll)
+    [InlineData(2, false, 64)]
+    public async Task TheEnginesAgreeInstructionForInstruction(int cpus, bool translateAll, int smallerCaches = 1)
     {
         GuestFiles files = Fetch(new AptPackages(), "");
         (int exit, string output, string errors) = await Run(
-            translateAll ? "0" : "",
+            [("AKVAM_TEST_CACHES", $"{smallerCaches}"), ("AKVAM_TRANSLATE_AFTER", translateAll ? "0" : "")],
             ["check", "--kernel", files.Kernel, "--initrd", WriteInitrd(files), "--cpus", $"{cpus}", "--append", "rdinit=/check", "--every", translateAll ? "20011" : "0"]);
         Assert.True(exit == 0, $"exit code {exit}\n{errors}\n{output}");
         Assert.Contains("AKVAM-GUEST-DONE", output, StringComparison.Ordinal);
@@ -121,11 +122,11 @@ public sealed class LinuxGuestTests : IDisposable
         return path;
     }
 
-    private static Task<(int Exit, string Output, string Errors)> Run(params string[] arguments) => Run("", arguments);
+    private static Task<(int Exit, string Output, string Errors)> Run(params string[] arguments) => Run([], arguments);
 
-    /// <param name="translateAfter">AKVAM_TRANSLATE_AFTER; empty: as it is.</param>
+    /// <param name="environment">Variables besides those that are there.</param>
     /// <param name="arguments">The command.</param>
-    private static async Task<(int Exit, string Output, string Errors)> Run(string translateAfter, string[] arguments)
+    private static async Task<(int Exit, string Output, string Errors)> Run((string Name, string Value)[] environment, string[] arguments)
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "akvam-cli"), arguments)
         {
@@ -133,9 +134,9 @@ public sealed class LinuxGuestTests : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        if (translateAfter.Length != 0)
+        foreach ((string name, string value) in environment)
         {
-            start.Environment["AKVAM_TRANSLATE_AFTER"] = translateAfter;
+            start.Environment[name] = value;
         }
 
         using Process process = Process.Start(start)!;

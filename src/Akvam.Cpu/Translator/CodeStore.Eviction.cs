@@ -1,0 +1,141 @@
+using Akvam.Cpu.Interpreter;
+
+namespace Akvam.Cpu.Translator;
+
+/// <remarks>Valid as the rest of it. When there is no more room a region of host code goes, and nothing leads to what was in it.</remarks>
+internal sealed unsafe partial class CodeStore
+{
+    /// <summary>Regions that were emptied, and blocks whose host code went with them.</summary>
+    public long EvictedRegions { get; private set; }
+
+    public long EvictedBlocks { get; private set; }
+
+    /// <summary>
+    /// Makes room: the host code that was made first goes, a region of it. Its blocks stay, with a <paramref name="heat"/> that decides how soon they are translated again.
+    /// </summary>
+    public void Evict(int heat)
+    {
+        _codeRegions.Advance();
+        _recordRegions.Advance();
+        (int at, int end) = _recordRegions.Current;
+        if (at == end)
+        {
+            _code.MoveTo(_routineBytes + _codeRegions.Next);
+            return;
+        }
+
+        byte* first = _records + at, last = _records + end;
+        for (CodeRecord* record = (CodeRecord*)first; record != last; record = Following(record))
+        {
+            var edges = (Edge*)(record + 1);
+            for (int n = 0; n < record->Edges; n++)
+            {
+                Unlink(edges + n);
+            }
+
+            if (record->Block != null)
+            {
+                Disconnect(record->Block);
+                record->Block->Heat = heat;
+                EvictedBlocks++;
+            }
+        }
+
+        // Blocks of a page are often here together, at the end of its list: they leave it at once.
+        for (CodeRecord* record = (CodeRecord*)first; record != last; record = Following(record))
+        {
+            if (record->Block != null)
+            {
+                RemoveDisconnected(record->Block->Page);
+                RemoveDisconnectedAcross(record->Block->Page2);
+            }
+        }
+
+        _codeRegions.Empty();
+        _recordRegions.Empty();
+        _code.MoveTo(_routineBytes + _codeRegions.Next);
+        ForgetSites();
+        GiveEmptyPages();
+        EvictedRegions++;
+    }
+
+    private static CodeRecord* Following(CodeRecord* record) => (CodeRecord*)((Edge*)(record + 1) + record->Edges);
+
+    /// <summary>Takes those blocks out of a page that have lost their host code.</summary>
+    private static void RemoveDisconnected(CodePage* page)
+    {
+        Block** p = page == null ? null : &page->Blocks;
+        while (p != null && *p != null)
+        {
+            Block* b = *p;
+            if (b->HostCode != null)
+            {
+                p = &b->NextInPage;
+                continue;
+            }
+
+            *p = b->NextInPage;
+            b->Page = null;
+        }
+    }
+
+    /// <summary>The same for those that only end in it.</summary>
+    private static void RemoveDisconnectedAcross(CodePage* page)
+    {
+        Block** p = page == null ? null : &page->Across;
+        while (p != null && *p != null)
+        {
+            Block* b = *p;
+            if (b->HostCode != null)
+            {
+                p = &b->NextAcross;
+                continue;
+            }
+
+            *p = b->NextAcross;
+            b->Page2 = null;
+        }
+    }
+
+    /// <summary>An edge is about to go. Where it led to need not know of it any more.</summary>
+    private static void Unlink(Edge* edge)
+    {
+        if (edge->Link == null)
+        {
+            return;
+        }
+
+        *edge->Link = edge->NextIncoming;
+        if (edge->NextIncoming != null)
+        {
+            edge->NextIncoming->Link = edge->Link;
+        }
+    }
+
+    /// <summary>What host code left behind on its way out may be of code that is no more.</summary>
+    private void ForgetSites()
+    {
+        _state->LinkFrom = null;
+        _state->WindowlessSite = 0;
+    }
+
+    private void GiveEmptyPages()
+    {
+        for (int n = 0; n < 1 << PageBits; n++)
+        {
+            CodePage** p = _pages + n;
+            while (*p != null)
+            {
+                CodePage* page = *p;
+                if (page->Blocks != null || page->Across != null)
+                {
+                    p = &page->NextInBucket;
+                    continue;
+                }
+
+                *p = page->NextInBucket;
+                _pool.Give(page);
+            }
+        }
+    }
+}
