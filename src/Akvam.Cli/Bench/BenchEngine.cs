@@ -44,7 +44,7 @@ internal sealed class BenchEngine
                     name,
                     missing,
                     (guests, guest, text) => [own, "run", guests.Image(guest), "--memory", "256", "--append", $"x {text}", "--engine", name],
-                    (_, linux) => [own, "boot", "--kernel", linux.Kernel, "--initrd", linux.Initrd, "--memory", Megabytes, "--engine", name]);
+                    (_, linux) => [own, "boot", "--kernel", linux.Kernel, "--initrd", linux.Initrd, "--append", linux.Append, "--memory", Megabytes, "--engine", name]);
             case "tcg":
                 // One thread, so that its CPU time is that of the guest.
                 return Qemu(name, "tcg,thread=single", _ => []);
@@ -68,7 +68,7 @@ internal sealed class BenchEngine
             name,
             OnPath("qemu-system-x86_64") ? null : "qemu-system-x86_64 is not installed",
             (guests, guest, text) => Command(guests, ["-kernel", guests.Image(guest), "-append", $"x {text}", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]),
-            (guests, linux) => Command(guests, ["-kernel", linux.Kernel, "-initrd", linux.Initrd, "-append", LinuxRun.CommandLine, "-nic", "none"]));
+            (guests, linux) => Command(guests, ["-kernel", linux.Kernel, "-initrd", linux.Initrd, "-append", linux.CommandLine, "-nic", "none"]));
     }
 
     /// <summary>The program and its arguments for one guest, or null where this engine cannot run it.</summary>

@@ -18,9 +18,11 @@ internal sealed class BenchReport
     /// <summary>Runs that failed and checksums that differ.</summary>
     public IReadOnlyList<string> Failures => _failures;
 
+    private static bool IsOfBoot(string phase) => LinuxRun.Guests.Any(guest => phase == LinuxRun.BootPhase(guest) || phase == LinuxRun.MemoryPhase(guest));
+
     /// <summary>The unit of a phase's figures.</summary>
     public static string Unit(string phase) =>
-        phase is LinuxRun.BootPhase or LinuxRun.MemoryPhase ? "boot" : Instructions(phase) is null ? "operation" : "instruction";
+        IsOfBoot(phase) ? "boot" : Instructions(phase) is null ? "operation" : "instruction";
 
     /// <summary>Adds one run.</summary>
     public void Add(string engine, string guest, int round, AkbRecorder run, string? failure)

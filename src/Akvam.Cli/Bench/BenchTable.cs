@@ -73,7 +73,7 @@ internal static class BenchTable
 
     /// <summary>The figure of a phase with its unit: a time, or memory.</summary>
     public static string Value(string phase, double? value) =>
-        phase == LinuxRun.MemoryPhase && value is { } bytes ? $"{Digits(bytes / (1 << 20))} MiB" : Time(value);
+        LinuxRun.Guests.Any(guest => phase == LinuxRun.MemoryPhase(guest)) && value is { } bytes ? $"{Digits(bytes / (1 << 20))} MiB" : Time(value);
 
     private static string Ratio(double? ratio) => ratio is { } value ? Digits(value) : "–";
 

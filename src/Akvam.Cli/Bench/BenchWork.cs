@@ -25,9 +25,15 @@ internal sealed record BenchWork(string Name, string[] Phases, double? Goal, str
         new("io: in from the UART", ["io.inlsr"], 1),
         new("smc: patch, jit, share, self", ["smc.patch", "smc.jit", "smc.share", "smc.self"], 5),
         new("smi: there and back", ["smi.apm"], null),
-        new("Linux boot to the marker", [LinuxRun.BootPhase], 2),
-        new("the same under QEMU on Akvam", [LinuxRun.BootPhase], 1.5, "exec"),
-        new("memory for it beyond the guest's", [LinuxRun.MemoryPhase], 1),
+        .. Boot("Linux boot to the marker", LinuxRun.Guest),
+        .. Boot("Debian boot to the marker", LinuxRun.StandardGuest),
+    ];
+
+    private static BenchWork[] Boot(string name, string guest) =>
+    [
+        new(name, [LinuxRun.BootPhase(guest)], 2),
+        new("the same under QEMU on Akvam", [LinuxRun.BootPhase(guest)], 1.5, "exec"),
+        new("memory for it beyond the guest's", [LinuxRun.MemoryPhase(guest)], 1),
     ];
 
     /// <summary>The geometric mean of the best rounds of an engine, or null where it lacks a phase.</summary>

@@ -11,18 +11,28 @@ namespace Akvam.Cli.Bench;
 /// <summary>Boots the same Linux on each engine, up to the line that our initramfs prints, and measures CPU time and memory there.</summary>
 internal sealed class LinuxRun
 {
-    public const string Guest = "linux", BootPhase = "linux.boot", MemoryPhase = "linux.memory";
+    /// <summary>The kernel that <c>./akvam boot</c> boots, and Debian's for real machines with the self-tests that it begins with.</summary>
+    public const string Guest = "linux", StandardGuest = "debian";
     public const int Megabytes = 256;
+
+    private const string StandardKernel = "linux-image-amd64";
 
     private const string Marker = "AKVAM-GUEST-UP";
 
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
 
-    private LinuxRun(string kernel, string initrd)
+    private LinuxRun(string guest, string kernel, string initrd)
     {
+        Name = guest;
         Kernel = kernel;
         Initrd = initrd;
     }
+
+    /// <summary>Both.</summary>
+    public static IReadOnlyList<string> Guests { get; } = [Guest, StandardGuest];
+
+    /// <summary>Which of them.</summary>
+    public string Name { get; }
 
     /// <summary>The kernel's file.</summary>
     public string Kernel { get; }
@@ -30,17 +40,27 @@ internal sealed class LinuxRun
     /// <summary>The initramfs' file.</summary>
     public string Initrd { get; }
 
-    /// <summary>The kernel's command line.</summary>
-    public static string CommandLine => "console=ttyS0 panic=-1 cryptomgr.notests";
+    /// <summary>What is added to the command line of <c>./akvam boot</c>.</summary>
+    public string Append => Name == StandardGuest ? "cryptomgr.notests=0" : "";
+
+    /// <summary>The kernel's whole command line.</summary>
+    public string CommandLine => $"console=ttyS0 panic=-1 cryptomgr.notests {Append}".TrimEnd();
+
+    /// <summary>The phase of CPU time up to the marker.</summary>
+    public static string BootPhase(string guest) => $"{guest}.boot";
+
+    /// <summary>The phase of memory there.</summary>
+    public static string MemoryPhase(string guest) => $"{guest}.memory";
 
     /// <summary>Gets the kernel and makes the initramfs.</summary>
+    /// <param name="guest">One of <see cref="Guests"/>.</param>
     /// <param name="folder">Where to put the initramfs.</param>
-    public static LinuxRun Prepare(string folder)
+    public static LinuxRun Prepare(string guest, string folder)
     {
-        GuestFiles files = GuestDownloads.Get(needKernel: true);
+        GuestFiles files = GuestDownloads.Get(needKernel: true, guest == StandardGuest ? StandardKernel : null);
         string initrd = Path.Combine(folder, "initrd");
         File.WriteAllBytes(initrd, InitramfsBuilder.Build(GuestImage.ReadFile(files.Busybox)));
-        return new LinuxRun(files.Kernel, initrd);
+        return new LinuxRun(guest, files.Kernel, initrd);
     }
 
     /// <summary>Boots once.</summary>

@@ -15,7 +15,7 @@ internal static class BenchCommand
     public static Command Create()
     {
         Option<string[]> engines = List("--engines", "NAMES", "Engines to compare", BenchEngine.Names);
-        Option<string[]> guests = List("--guests", "NAMES", "Guests to run", [.. BenchGuests.All, LinuxRun.Guest]);
+        Option<string[]> guests = List("--guests", "NAMES", "Guests to run", [.. BenchGuests.All, .. LinuxRun.Guests]);
         Option<int> rounds = MachineOptions.Number("--rounds", "N", "How often each engine runs each guest, in turn.", NormalRounds, 1, MaximumRounds);
         Option<int> scale = MachineOptions.Number("--scale", "S", "Thousandths of each guest's full number of operations.", NormalScale, 1, MaximumScale);
         Option<string?> json = MachineOptions.File("--json", "Write all samples to a file.");
@@ -66,9 +66,9 @@ internal static class BenchCommand
         BenchGuests guests = BenchGuests.Build();
         foreach (string guest in guestNames)
         {
-            if (guest == LinuxRun.Guest)
+            if (LinuxRun.Guests.Contains(guest))
             {
-                BootLinux(report, engines, guests, rounds, say);
+                BootLinux(report, engines, guests, guest, rounds, say);
                 continue;
             }
 
@@ -86,16 +86,16 @@ internal static class BenchCommand
         }
     }
 
-    private static void BootLinux(BenchReport report, BenchEngine[] engines, BenchGuests guests, int rounds, Action<string> say)
+    private static void BootLinux(BenchReport report, BenchEngine[] engines, BenchGuests guests, string guest, int rounds, Action<string> say)
     {
         LinuxRun linux;
         try
         {
-            linux = LinuxRun.Prepare(guests.Folder);
+            linux = LinuxRun.Prepare(guest, guests.Folder);
         }
         catch (MachineException e)
         {
-            report.Note($"no Linux boot: {e.Message}");
+            report.Note($"no boot of {guest}: {e.Message}");
             return;
         }
 
@@ -108,16 +108,16 @@ internal static class BenchCommand
                     continue;
                 }
 
-                say($"Linux, round {round} of {rounds}: {engine.Name}");
+                say($"{guest}, round {round} of {rounds}: {engine.Name}");
                 TimeSpan time = LinuxRun.Run(command, out long memory, out string? failure);
                 if (failure is not null)
                 {
-                    report.Fail($"{engine.Name}: {LinuxRun.Guest}: {failure}");
+                    report.Fail($"{engine.Name}: {guest}: {failure}");
                     continue;
                 }
 
-                report.AddSample(engine.Name, LinuxRun.BootPhase, round, time.TotalNanoseconds);
-                report.AddSample(engine.Name, LinuxRun.MemoryPhase, round, memory);
+                report.AddSample(engine.Name, LinuxRun.BootPhase(guest), round, time.TotalNanoseconds);
+                report.AddSample(engine.Name, LinuxRun.MemoryPhase(guest), round, memory);
             }
         }
     }

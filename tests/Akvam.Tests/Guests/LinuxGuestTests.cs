@@ -49,7 +49,7 @@ public sealed class LinuxGuestTests : IDisposable
     public async Task TheStandardKernelBootsAndWorks(int cpus)
     {
         Assert.SkipUnless(Environment.GetEnvironmentVariable(LongRun) is { Length: > 0 }, $"downloads 70 MB; {LongRun}=1 turns it on");
-        await Boot(Fetch(new AptPackages("linux-image-amd64"), "standard"), cpus);
+        await Boot(Fetch(new AptPackages("linux-image-amd64"), "linux-image-amd64"), cpus);
     }
 
     private static GuestFiles Fetch(AptPackages packages, string folder)
