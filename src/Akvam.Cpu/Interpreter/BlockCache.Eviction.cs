@@ -5,8 +5,13 @@ namespace Akvam.Cpu.Interpreter;
 /// <remarks>Valid as the rest of it. When there is no more room a region of blocks goes, but for those that have host code.</remarks>
 public sealed unsafe partial class BlockCache
 {
-    /// <summary>A bit for each of many buckets: a block of it was hot when it had to go.</summary>
-    private readonly ulong[] _wasHot = new ulong[(1 << ManyBuckets) / 64];
+    private const int PartBits = 2;
+
+    /// <summary>A bit for each bucket that is divided, and for each part: a block of it was hot when it had to go.</summary>
+    private readonly ulong[] _divided = new ulong[(1 << BucketBits) / 64], _wasHot = new ulong[(1 << (BucketBits + PartBits)) / 64];
+
+    /// <summary>What the buckets are divided into once there are as many blocks as there can be, so that few are passed on the way to one of them; null: they are not.</summary>
+    private Block** _parts;
 
     /// <summary>Regions that were emptied, and blocks that went with them.</summary>
     internal long EvictedRegions { get; private set; }
@@ -34,9 +39,9 @@ public sealed unsafe partial class BlockCache
             return;
         }
 
-        if (_bucketBits != ManyBuckets)
+        if (_parts == null)
         {
-            SpreadBuckets();
+            _parts = (Block**)NativeMemory.AllocZeroed(1 << (BucketBits + PartBits), (nuint)sizeof(Block*));
         }
 
         _regions.Empty();
@@ -66,22 +71,24 @@ public sealed unsafe partial class BlockCache
         EvictedRegions++;
     }
 
-    /// <summary>From now on there are as many blocks as there can be: with more buckets fewer are passed on the way to one of them.</summary>
-    private void SpreadBuckets()
+    /// <summary>The parts of a bucket. Its blocks are put there when somebody first looks for one of them.</summary>
+    private Block** PartsOf(ulong n)
     {
-        Block** few = _buckets;
-        _buckets = (Block**)NativeMemory.AllocZeroed(1 << ManyBuckets, (nuint)sizeof(Block*));
-        _bucketBits = ManyBuckets;
-        for (int n = 0; n < 1 << FewBuckets; n++)
+        ref ulong divided = ref _divided[n >> 6];
+        ulong bit = 1ul << (int)(n & 63);
+        if ((divided & bit) == 0)
         {
-            for (Block* b = few[n], next; b != null; b = next)
+            divided |= bit;
+            for (Block* b = _buckets[n], next; b != null; b = next)
             {
                 next = b->NextInBucket;
                 Append(Bucket(b->Host, b->Mode), b);
             }
+
+            _buckets[n] = null;
         }
 
-        NativeMemory.Free(few);
+        return _parts + (n << PartBits);
     }
 
     private void Move(Block* b, Block* to, int size)
@@ -110,7 +117,7 @@ public sealed unsafe partial class BlockCache
         Block** bucket = Bucket(b->Host, b->Mode);
         if (b->HostCode != null || b->Heat > _processor.HeatAfterEviction)
         {
-            long n = bucket - _buckets;
+            long n = bucket - _parts;
             _wasHot[n >> 6] |= 1ul << (int)(n & 63);
         }
 
@@ -121,7 +128,12 @@ public sealed unsafe partial class BlockCache
     /// <summary>What a block begins with: if it was hot before, or another one of its bucket was, it need not be executed as often again.</summary>
     private int TakeHeat(Block** bucket)
     {
-        long n = bucket - _buckets;
+        if (_parts == null)
+        {
+            return 0;
+        }
+
+        long n = bucket - _parts;
         ulong bit = 1ul << (int)(n & 63);
         if ((_wasHot[n >> 6] & bit) == 0)
         {

@@ -17,7 +17,7 @@ namespace Akvam.Cpu.Interpreter;
 public sealed unsafe partial class BlockCache : IDisposable
 {
     private const int LookupBits = 12;
-    private const int FewBuckets = 16, ManyBuckets = 18;
+    private const int BucketBits = 16;
     private const int FetchEntries = 256;
     private const int CodePageWords = 256;
     internal const int MaxInstructions = 48;
@@ -26,8 +26,7 @@ public sealed unsafe partial class BlockCache : IDisposable
     private readonly Processor _processor;
     private readonly BlockDecoder _decoder;
     private readonly Block** _lookup;
-    private Block** _buckets;
-    private int _bucketBits = FewBuckets;
+    private readonly Block** _buckets;
     private readonly FetchEntry* _fetch;
     private readonly nuint _arenaBytes;
     private readonly byte* _arena;
@@ -44,7 +43,7 @@ public sealed unsafe partial class BlockCache : IDisposable
         _processor = processor;
         _decoder = new BlockDecoder(processor);
         _lookup = (Block**)NativeMemory.AllocZeroed(1 << LookupBits, (nuint)sizeof(Block*));
-        _buckets = (Block**)NativeMemory.AllocZeroed(1 << FewBuckets, (nuint)sizeof(Block*));
+        _buckets = (Block**)NativeMemory.AllocZeroed(1 << BucketBits, (nuint)sizeof(Block*));
         _fetch = (FetchEntry*)NativeMemory.AllocZeroed(FetchEntries, (nuint)sizeof(FetchEntry));
         _arena = LargeMemory.Allocate(_arenaBytes);
         ForgetLookups();
@@ -405,7 +404,8 @@ public sealed unsafe partial class BlockCache : IDisposable
     {
         const int Distance = 3;
         ulong page = (((ulong)host & ~4095ul) ^ ((ulong)mode << 24)) * 0x9E37_79B9_7F4A_7C15;
-        return _buckets + (((page >> (64 - _bucketBits)) + (((ulong)host & 4095) >> Distance)) & ((1ul << _bucketBits) - 1));
+        ulong n = ((page >> (64 - BucketBits)) + (((ulong)host & 4095) >> Distance)) & ((1 << BucketBits) - 1);
+        return _parts == null ? _buckets + n : PartsOf(n) + ((page >> (64 - BucketBits - PartBits)) & ((1 << PartBits) - 1));
     }
 
     /// <summary>The last one of its bucket: those that go first are at the front, where they are found at once.</summary>
@@ -486,7 +486,12 @@ public sealed unsafe partial class BlockCache : IDisposable
     internal void Reset()
     {
         ForgetLookups();
-        new Span<nint>(_buckets, 1 << _bucketBits).Clear();
+        new Span<nint>(_buckets, 1 << BucketBits).Clear();
+        if (_parts != null)
+        {
+            new Span<nint>(_parts, 1 << (BucketBits + PartBits)).Clear();
+        }
+
         _regions.Clear();
         _processor.Translator?.Reset();
     }
@@ -495,6 +500,7 @@ public sealed unsafe partial class BlockCache : IDisposable
     {
         NativeMemory.Free(_lookup);
         NativeMemory.Free(_buckets);
+        NativeMemory.Free(_parts);
         NativeMemory.Free(_fetch);
         LargeMemory.Free(_arena, _arenaBytes);
     }
