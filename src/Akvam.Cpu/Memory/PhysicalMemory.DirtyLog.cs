@@ -58,7 +58,7 @@ public sealed unsafe partial class PhysicalMemory
             MemorySlot? slot = null;
             foreach ((int space, int id, ulong page) in pages)
             {
-                slot = slot?.Space == space && slot.Id == id ? slot : Array.Find(_slots[space], s => s.Id == id);
+                slot = slot?.Space == space && slot.Id == id ? slot : _numbered[space].GetValueOrDefault(id);
                 if (slot is { LogsDirty: true } && page < slot.Size / 4096)
                 {
                     slot.Dirty[page >> 6] &= ~(1ul << (int)(page & 63));
@@ -74,7 +74,7 @@ public sealed unsafe partial class PhysicalMemory
 
     private MemorySlot Logging(int space, int id)
     {
-        MemorySlot? slot = Array.Find(_slots[space], s => s.Id == id);
+        MemorySlot? slot = _numbered[space].GetValueOrDefault(id);
         return slot is { LogsDirty: true } ? slot : throw new InvalidOperationException($"slot {id} of address space {space} keeps no dirty log");
     }
 
