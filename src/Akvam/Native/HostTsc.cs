@@ -8,7 +8,9 @@ namespace Akvam.Native;
 /// <remarks>Valid because the code that reads it stays in memory as long as the process.</remarks>
 internal sealed unsafe class HostTsc : ICounter
 {
-    private const string ClockSource = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    /// <summary>Not by the name that programs use: to those that it serves, Akvam.Preload says "tsc" there on any host.</summary>
+    private const string ClockSource = "/sys/bus/clocksource/devices/clocksource0/current_clocksource";
+
     private const uint FirstHypervisorLeaf = 0x4000_0000, FrequencyLeaf = 0x4000_0010, CrystalLeaf = 0x15, LastExtendedLeaf = 0x8000_0000, PowerLeaf = 0x8000_0007;
     private const int InvariantTsc = 1 << 8;
     private const int CodeSize = 4096;
@@ -37,6 +39,7 @@ internal sealed unsafe class HostTsc : ICounter
     private static bool IsInvariant() => (uint)X86Base.CpuId(unchecked((int)LastExtendedLeaf), 0).Eax >= PowerLeaf
         && (X86Base.CpuId(unchecked((int)PowerLeaf), 0).Edx & InvariantTsc) != 0;
 
+    /// <summary>A counter that the host's kernel takes for its clock, or a hypervisor for that of its guests, and that this process may read.</summary>
     private static bool IsTrusted()
     {
         // A process can have RDTSC taken away.
