@@ -109,6 +109,26 @@ public sealed unsafe partial class Processor : IDisposable
         TlbControl.UpdateTags(State);
     }
 
+    /// <summary>
+    /// Makes the next write to each page go the long way, where the dirty log sees it. Only while the processor stands still. What was made of code stays: clients read the
+    /// log of a screen many times a second, and that of all memory while they migrate it.
+    /// </summary>
+    internal void ForgetWrites()
+    {
+        if (!_holdsTranslations)
+        {
+            return;
+        }
+
+        TlbEntry* e = Mem.Entry(State, 0);
+        for (int i = 0; i < Mem.DtlbEntries; i++)
+        {
+            e[i].Write = e[i].Tracked = TlbEntry.Invalid;
+        }
+
+        TlbWindow.ForgetAll(State);
+    }
+
     public void Dispose()
     {
         if (State != null)

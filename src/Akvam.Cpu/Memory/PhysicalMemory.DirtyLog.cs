@@ -19,7 +19,7 @@ public sealed unsafe partial class PhysicalMemory
             var words = new Span<ulong>(slot.Dirty, slot.DirtyWords);
             words.CopyTo(copy);
             words.Clear();
-            ForgetTranslations();
+            ForgetWrites();
         });
         copy.CopyTo(bitmap);
     }
@@ -36,7 +36,7 @@ public sealed unsafe partial class PhysicalMemory
                 slot.Dirty[firstWord + i] &= ~copy[i];
             }
 
-            ForgetTranslations();
+            ForgetWrites();
         });
     }
 
@@ -65,7 +65,7 @@ public sealed unsafe partial class PhysicalMemory
                 }
             }
 
-            ForgetTranslations();
+            ForgetWrites();
         });
     }
 
@@ -76,6 +76,15 @@ public sealed unsafe partial class PhysicalMemory
     {
         MemorySlot? slot = _numbered[space].GetValueOrDefault(id);
         return slot is { LogsDirty: true } ? slot : throw new InvalidOperationException($"slot {id} of address space {space} keeps no dirty log");
+    }
+
+    private void ForgetWrites()
+    {
+        Flushes++;
+        foreach (Processor p in _group.Processors)
+        {
+            p.ForgetWrites();
+        }
     }
 
     private void ForgetTranslations()
