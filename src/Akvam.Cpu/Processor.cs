@@ -18,6 +18,9 @@ public sealed unsafe partial class Processor : IDisposable
     private readonly GCHandle _root;
     private int _inGuest;
 
+    /// <summary>It has been in the guest since it last forgot all translations.</summary>
+    private bool _holdsTranslations = true;
+
     public Processor(ProcessorGroup group, IProcessorBus bus, int id, CodeCacheSizes? cacheSizes = null)
     {
         CacheSizes = cacheSizes ?? new CodeCacheSizes();
@@ -68,16 +71,31 @@ public sealed unsafe partial class Processor : IDisposable
     internal bool InGuest
     {
         get => Volatile.Read(ref _inGuest) != 0;
-        set => Interlocked.Exchange(ref _inGuest, value ? 1 : 0);
+        set
+        {
+            _holdsTranslations |= value;
+            Interlocked.Exchange(ref _inGuest, value ? 1 : 0);
+        }
     }
 
     /// <summary>The processor that a state belongs to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Processor Of(CpuState* s) => Unsafe.AsRef<Processor>((void*)s->Owner);
 
-    /// <summary>Drops everything derived from guest memory: a slot came, went or moved. Only while the processor stands still.</summary>
+    /// <summary>
+    /// Drops everything derived from guest memory: a slot came, went or moved. Only while the processor stands still. Clients make and remove slots by the thousand before and
+    /// after they run it, and its tables are large: what was not used is not cleared again.
+    /// </summary>
     internal void ForgetTranslations()
     {
+        // Page walks for the client use this alone.
+        TableSlot = null;
+        if (!_holdsTranslations)
+        {
+            return;
+        }
+
+        _holdsTranslations = false;
         TlbEntry* e = Mem.Entry(State, 0);
         for (int i = 0; i < Mem.DtlbEntries; i++)
         {
@@ -86,10 +104,29 @@ public sealed unsafe partial class Processor : IDisposable
 
         TlbWindow.ForgetAll(State);
         MmioTlb.ForgetAll(State);
-        TableSlot = null;
         Contexts.ForgetAll();
         Blocks.Reset();
         TlbControl.UpdateTags(State);
+    }
+
+    /// <summary>
+    /// Makes the next write to each page go the long way, where the dirty log sees it. Only while the processor stands still. What was made of code stays: clients read the
+    /// log of a screen many times a second, and that of all memory while they migrate it.
+    /// </summary>
+    internal void ForgetWrites()
+    {
+        if (!_holdsTranslations)
+        {
+            return;
+        }
+
+        TlbEntry* e = Mem.Entry(State, 0);
+        for (int i = 0; i < Mem.DtlbEntries; i++)
+        {
+            e[i].Write = e[i].Tracked = TlbEntry.Invalid;
+        }
+
+        TlbWindow.ForgetAll(State);
     }
 
     public void Dispose()

@@ -85,7 +85,7 @@ public sealed unsafe partial class Vcpu
         lock (_gate)
         {
             State();
-            _bus.TscKhz = Vm.CheckTscKhz(khz);
+            _bus.TscKhz = _vm.CheckTscKhz(khz);
         }
     }
 

@@ -17,7 +17,7 @@ public sealed partial class Vm
     /// <summary>KVM_CAP_MAX_VCPU_ID as it was enabled; 0: not.</summary>
     private uint _maxVcpuIds;
     private uint _shadowPages;
-    private uint _defaultTscKhz = VmClock.DefaultTscKhz;
+    private uint _defaultTscKhz;
 
     /// <summary>KVM_CAP_EXCEPTION_PAYLOAD is enabled: pending exceptions are told from those in delivery.</summary>
     internal bool ReportsExceptionPayload { get; private set; }
@@ -207,9 +207,9 @@ public sealed partial class Vm
     }
 
     /// <exception cref="KvmException">EINVAL: above the largest frequency.</exception>
-    internal static uint CheckTscKhz(uint khz) => khz switch
+    internal uint CheckTscKhz(uint khz) => khz switch
     {
-        0 => VmClock.DefaultTscKhz,
+        0 => Clock.HostTscKhz,
         > MaxTscKhz => throw new KvmException(Errno.EINVAL, $"{khz} kHz"),
         _ => khz,
     };

@@ -2,6 +2,7 @@ using Akvam.Abi;
 using Akvam.Cpu;
 using Akvam.Cpu.Memory;
 using Akvam.Devices;
+using Akvam.Native;
 
 namespace Akvam;
 
@@ -31,7 +32,8 @@ public sealed partial class Vm : IDisposable
     internal Vm(Kvm kvm, VmOptions options)
     {
         _kvm = kvm;
-        Clock = new VmClock(options.Clock ?? new MonotonicClock(), options.WallClock);
+        Clock = new VmClock(options.Clock ?? HostClock(), options.WallClock);
+        _defaultTscKhz = Clock.HostTscKhz;
         _timers = options.Timers;
         Options = options;
         Random = options.Random ?? new SystemRandomSource();
@@ -156,6 +158,9 @@ public sealed partial class Vm : IDisposable
             Coalesced.Detach(vcpu.Page);
         }
     }
+
+    /// <summary>The guest's TSC then is what the client reads with RDTSC, plus an offset, as with the real KVM.</summary>
+    private static IClock HostClock() => HostTsc.Instance is { } tsc ? new CounterClock(tsc) : new MonotonicClock();
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 }

@@ -12,7 +12,9 @@ public sealed record VmOptions
 {
     private static readonly (string Name, ProcessorQuirks Quirk)[] s_quirks = [("kvm-nmi-rsm", ProcessorQuirks.KvmNmiRsm), ("kvm-init-smi", ProcessorQuirks.KvmInitSmi)];
 
-    /// <summary>Monotonic time. Null: the host's.</summary>
+    /// <summary>
+    /// Monotonic time; of a <see cref="CounterClock"/> the guest's TSC has the counter's ticks, of another nanoseconds. Null: the host's, counted by its TSC where that is invariant.
+    /// </summary>
     public IClock? Clock { get; init; }
 
     /// <summary>Runs the timers of the devices, in the time of <see cref="Clock"/>. Null: a thread per VM.</summary>

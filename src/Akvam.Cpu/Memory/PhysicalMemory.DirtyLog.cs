@@ -19,7 +19,7 @@ public sealed unsafe partial class PhysicalMemory
             var words = new Span<ulong>(slot.Dirty, slot.DirtyWords);
             words.CopyTo(copy);
             words.Clear();
-            ForgetTranslations();
+            ForgetWrites();
         });
         copy.CopyTo(bitmap);
     }
@@ -36,7 +36,7 @@ public sealed unsafe partial class PhysicalMemory
                 slot.Dirty[firstWord + i] &= ~copy[i];
             }
 
-            ForgetTranslations();
+            ForgetWrites();
         });
     }
 
@@ -58,14 +58,14 @@ public sealed unsafe partial class PhysicalMemory
             MemorySlot? slot = null;
             foreach ((int space, int id, ulong page) in pages)
             {
-                slot = slot?.Space == space && slot.Id == id ? slot : Array.Find(_slots[space], s => s.Id == id);
+                slot = slot?.Space == space && slot.Id == id ? slot : _numbered[space].GetValueOrDefault(id);
                 if (slot is { LogsDirty: true } && page < slot.Size / 4096)
                 {
                     slot.Dirty[page >> 6] &= ~(1ul << (int)(page & 63));
                 }
             }
 
-            ForgetTranslations();
+            ForgetWrites();
         });
     }
 
@@ -74,8 +74,17 @@ public sealed unsafe partial class PhysicalMemory
 
     private MemorySlot Logging(int space, int id)
     {
-        MemorySlot? slot = Array.Find(_slots[space], s => s.Id == id);
+        MemorySlot? slot = _numbered[space].GetValueOrDefault(id);
         return slot is { LogsDirty: true } ? slot : throw new InvalidOperationException($"slot {id} of address space {space} keeps no dirty log");
+    }
+
+    private void ForgetWrites()
+    {
+        Flushes++;
+        foreach (Processor p in _group.Processors)
+        {
+            p.ForgetWrites();
+        }
     }
 
     private void ForgetTranslations()

@@ -2,14 +2,17 @@ namespace Akvam.Cpu.Memory;
 
 /// <summary>The guest-physical address spaces of a virtual machine: 0 is the ordinary one, 1 is what processors in SMM see.</summary>
 /// <remarks>
-/// Valid because slots change only through <see cref="ProcessorGroup.Exclusive"/>, with every processor parked and its TLB dropped; the sorted arrays are
+/// Valid because slots change only through <see cref="ProcessorGroup.Exclusive"/>, with every processor parked and its TLB dropped; the sorted tables are
 /// replaced as a whole, so a reader sees either the old or the new one.
 /// </remarks>
 public sealed unsafe partial class PhysicalMemory : IDisposable
 {
     public const int Spaces = 2;
     private readonly ProcessorGroup _group;
-    private readonly MemorySlot[][] _slots = [[], []];
+    private readonly SlotTable[] _slots = [SlotTable.Empty, SlotTable.Empty];
+
+    /// <summary>The same by their numbers. The caller of whatever names a slot by its number sees to it that no other does so meanwhile.</summary>
+    private readonly Dictionary<int, MemorySlot>[] _numbered = [[], []];
 
     internal PhysicalMemory(ProcessorGroup group) => _group = group;
 
@@ -18,35 +21,11 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     /// <summary>Is told of dirty pages; null: nobody is.</summary>
     public IDirtySink? DirtySink { get; set; }
 
-    /// <summary>The slots of an address space, sorted by guest address.</summary>
-    public ReadOnlySpan<MemorySlot> Slots(int space) => Volatile.Read(ref _slots[space]);
+    /// <summary>The slots of an address space.</summary>
+    public SlotTable Slots(int space) => Volatile.Read(ref _slots[space]);
 
     /// <summary>The slot that holds <paramref name="gpa"/>, or null.</summary>
-    public MemorySlot? Find(int space, ulong gpa)
-    {
-        MemorySlot[] slots = Volatile.Read(ref _slots[space]);
-        int low = 0, high = slots.Length - 1;
-        while (low <= high)
-        {
-            int middle = (low + high) >>> 1;
-            MemorySlot slot = slots[middle];
-            if (slot.Contains(gpa))
-            {
-                return slot;
-            }
-
-            if (gpa < slot.Gpa)
-            {
-                high = middle - 1;
-            }
-            else
-            {
-                low = middle + 1;
-            }
-        }
-
-        return null;
-    }
+    public MemorySlot? Find(int space, ulong gpa) => Volatile.Read(ref _slots[space]).Find(gpa);
 
     /// <summary>
     /// Adds, replaces (same <paramref name="id"/>) or removes (<paramref name="size"/> 0) a slot. The caller has checked alignment and overlap.
@@ -55,40 +34,23 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     {
         _group.Exclusive(() =>
         {
-            MemorySlot[] old = _slots[space];
-            MemorySlot? replaced = Array.Find(old, slot => slot.Id == id);
-            MemorySlot? added = size != 0 ? new MemorySlot(space, id, gpa, size, host, readOnly, logDirty, this) : null;
-            Volatile.Write(ref _slots[space], Change(old, replaced, added));
+            SlotTable slots = _slots[space];
+            if (_numbered[space].Remove(id, out MemorySlot? replaced))
+            {
+                slots = slots.Without(replaced);
+            }
+
+            if (size != 0)
+            {
+                var added = new MemorySlot(space, id, gpa, size, host, readOnly, logDirty, this);
+                _numbered[space].Add(id, added);
+                slots = slots.With(added);
+            }
+
+            Volatile.Write(ref _slots[space], slots);
             ForgetTranslations();
             replaced?.Dispose();
         });
-    }
-
-    /// <summary>Clients may have 32,764 slots, so nothing here is worse than linear.</summary>
-    private static MemorySlot[] Change(MemorySlot[] old, MemorySlot? removed, MemorySlot? added)
-    {
-        var changed = new MemorySlot[old.Length - (removed != null ? 1 : 0) + (added != null ? 1 : 0)];
-        int n = 0;
-        foreach (MemorySlot slot in old)
-        {
-            if (added != null && slot.Gpa > added.Gpa)
-            {
-                changed[n++] = added;
-                added = null;
-            }
-
-            if (slot != removed)
-            {
-                changed[n++] = slot;
-            }
-        }
-
-        if (added != null)
-        {
-            changed[n] = added;
-        }
-
-        return changed;
     }
 
     /// <summary>Reads guest-physical memory; false when a part of it is not RAM.</summary>
@@ -146,9 +108,9 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
     public void Dispose()
     {
-        foreach (MemorySlot[] slots in _slots)
+        foreach (Dictionary<int, MemorySlot> slots in _numbered)
         {
-            foreach (MemorySlot slot in slots)
+            foreach (MemorySlot slot in slots.Values)
             {
                 slot.Dispose();
             }

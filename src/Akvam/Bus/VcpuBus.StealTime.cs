@@ -6,8 +6,8 @@ namespace Akvam;
 /// <content>Time that this vCPU was ready to run and did not. [KVM msr.rst MSR_KVM_STEAL_TIME]</content>
 internal sealed unsafe partial class VcpuBus
 {
-    /// <summary>Asking the host costs some microseconds, so that is not done at every entry. A guest looks at its ticks.</summary>
-    private const ulong StealTimePeriodNs = 1_000_000;
+    /// <summary>Asking the host costs some microseconds, so that is not done at every entry. The kernel's steal_time test wants to be told of a wait of 200 µs when it is over.</summary>
+    private const ulong StealTimePeriodNs = 200_000;
 
     private ulong _stealTimeMsr, _waitedNs, _nextStealTimeNs;
     private int _waitingThread;

@@ -5,7 +5,7 @@ namespace Akvam;
 /// <content>The TSC, and the paravirtual clock derived from it.</content>
 internal sealed unsafe partial class VcpuBus
 {
-    private uint _tscKhz;
+    private GuestTsc _tsc;
     private ulong _systemTimeMsr;
     private ulong _wallClockMsr;
     private bool _guestStopped;
@@ -13,10 +13,10 @@ internal sealed unsafe partial class VcpuBus
     /// <summary>Frequency of this processor's TSC.</summary>
     public uint TscKhz
     {
-        get => _tscKhz;
+        get => _tsc.Khz;
         set
         {
-            _tscKhz = value;
+            Volatile.Write(ref _tsc, new GuestTsc(_vm.Clock, value));
             TscChanged();
         }
     }
@@ -29,38 +29,43 @@ internal sealed unsafe partial class VcpuBus
     }
 
     /// <summary>All TSCs of a VM count from its creation on.</summary>
-    public ulong ReadTsc() => VmClock.ToTicks(_vm.Clock.Source.NowNs - _vm.Clock.OriginNs, _tscKhz);
+    public ulong ReadTsc() => _tsc.At(_vm.Clock.HostTsc);
 
     /// <summary>The host's TSC, in ticks of this processor's, at which they do.</summary>
-    public ulong OriginTsc => VmClock.ToTicks(_vm.Clock.OriginNs, _tscKhz);
+    public ulong OriginTsc => _tsc.Origin;
 
     ulong Devices.ITscSource.ReadTsc() => ReadTsc() + _vcpu.TscOffset;
 
     public ulong DeadlineToNs(ulong tsc)
     {
-        ulong now = _vm.Clock.Source.NowNs;
-        long ticks = (long)(tsc - VmClock.ToTicks(now - _vm.Clock.OriginNs, _tscKhz) - _vcpu.TscOffset);
+        GuestTsc own = Volatile.Read(ref _tsc);
+        ulong host = _vm.Clock.HostTsc, now = _vm.Clock.ToNs(host);
+        long ticks = (long)(tsc - own.At(host) - _vcpu.TscOffset);
         if (ticks <= 0)
         {
             return now;
         }
 
-        ulong ns = VmClock.ToNs((ulong)ticks, _tscKhz);
+        ulong ns = own.ToNs((ulong)ticks);
         return ns > ulong.MaxValue - now ? ulong.MaxValue : now + ns;
     }
 
     /// <summary>VMware's counters, where its backdoor is: the host's TSC, nanoseconds of the host, and of the guest. All guest programs may read them.</summary>
     public bool ReadCounter(uint index, out ulong value)
     {
-        const uint hostTsc = 0x10000, apparentTime = 0x10002;
+        const uint hostTsc = 0x10000, realTime = 0x10001, apparentTime = 0x10002;
         value = 0;
         if (!_vm.Options.VmwareBackdoor || index is < hostTsc or > apparentTime)
         {
             return false;
         }
 
-        ulong now = _vm.Clock.Source.NowNs;
-        value = index == apparentTime ? _vm.Clock.ToKvmClock(now) : now;
+        value = index switch
+        {
+            hostTsc => _vm.Clock.HostTsc,
+            realTime => _vm.Clock.Source.NowNs,
+            _ => _vm.Clock.NowNs,
+        };
         return true;
     }
 
@@ -89,7 +94,7 @@ internal sealed unsafe partial class VcpuBus
         }
 
         ulong gpa = _systemTimeMsr & ~KvmPara.KVM_MSR_ENABLED;
-        (ulong tsc, ulong systemNs) = _vm.Clock.Reference(_tscKhz);
+        (ulong tsc, ulong systemNs) = _vm.Clock.Reference();
         pvclock_vcpu_time_info info = default;
         var bytes = new Span<byte>(&info, sizeof(pvclock_vcpu_time_info));
         if (!_vm.Memory.Read(0, gpa, bytes))
@@ -98,7 +103,7 @@ internal sealed unsafe partial class VcpuBus
         }
 
         uint version = (info.version | 1) + (info.version & 1) * 2;
-        info = PvClock.Info(version, tsc + _vcpu.TscOffset, systemNs, _tscKhz, stable: _vm.TscIsStable);
+        info = PvClock.Info(version, _tsc.At(tsc) + _vcpu.TscOffset, systemNs, _tsc.Khz, stable: _vm.TscIsStable);
         info.flags |= _guestStopped ? KvmPara.PVCLOCK_GUEST_STOPPED : (byte)0;
         _guestStopped = false;
         Span<byte> first = bytes[..sizeof(uint)];

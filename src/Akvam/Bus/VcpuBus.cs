@@ -20,7 +20,7 @@ internal sealed unsafe partial class VcpuBus : IProcessorBus, ILapicHost, ITscSo
     {
         _vm = vm;
         _vcpu = vcpu;
-        _tscKhz = vm.DefaultTscKhz;
+        _tsc = new GuestTsc(vm.Clock, vm.DefaultTscKhz);
         _apicBase = Lapic.DefaultBase | Lapic.BaseEnable | (IsBoot ? Lapic.BaseBootstrap : 0);
     }
 

@@ -187,23 +187,9 @@ internal sealed unsafe class MemoryRegions(PhysicalMemory memory)
 
     private void CheckOverlap(in kvm_userspace_memory_region region)
     {
-        // They are sorted: only the first that ends behind the start of the region can be in its way, or the one after it if that is the region's old place.
-        ReadOnlySpan<MemorySlot> slots = memory.Slots(Space(region.slot));
-        int low = 0, high = slots.Length;
-        while (low < high)
+        if (memory.Slots(Space(region.slot)).FindIn(region.guest_phys_addr, region.memory_size, but: Id(region.slot)) is { } slot)
         {
-            int middle = (low + high) >>> 1;
-            (low, high) = slots[middle].Gpa + slots[middle].Size <= region.guest_phys_addr ? (middle + 1, high) : (low, middle);
-        }
-
-        if (low < slots.Length && slots[low].Id == Id(region.slot))
-        {
-            low++;
-        }
-
-        if (low < slots.Length && slots[low].Gpa < region.guest_phys_addr + region.memory_size)
-        {
-            throw new KvmException(Errno.EEXIST, $"slot {slots[low].Id} is in the way");
+            throw new KvmException(Errno.EEXIST, $"slot {slot.Id} is in the way");
         }
     }
 

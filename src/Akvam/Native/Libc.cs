@@ -6,7 +6,7 @@ namespace Akvam.Native;
 /// <remarks>Valid because every pointer passed is to memory that outlives the call.</remarks>
 internal static unsafe partial class Libc
 {
-    public const int PROT_READ = 1, PROT_WRITE = 2;
+    public const int PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4;
     public const int MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
     public const int EFD_CLOEXEC = 0x80000, EFD_NONBLOCK = 0x800;
     public const int MADV_HUGEPAGE = 14;
@@ -14,6 +14,8 @@ internal static unsafe partial class Libc
     public const int F_DUPFD_CLOEXEC = 1030;
     public const int RWF_NOWAIT = 8;
     public const int EINTR = 4;
+    public const int PR_GET_TSC = 25, PR_TSC_ENABLE = 1;
+    public const int CLOCK_MONOTONIC_RAW = 4;
     public const short POLLIN = 1;
     public static readonly void* MapFailed = (void*)-1;
 
@@ -22,6 +24,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int munmap(void* address, nuint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int mprotect(void* address, nuint length, int protection);
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int madvise(void* address, nuint length, int advice);
@@ -49,6 +54,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial nint getrandom(void* buffer, nuint count, uint flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int prctl(int option, nint argument2, nint argument3, nint argument4, nint argument5);
+
+    [LibraryImport("libc"), SuppressGCTransition]
+    public static partial int clock_gettime(int clock, TimeSpec* time);
 
     [LibraryImport("libc")]
     public static partial int close(int file);

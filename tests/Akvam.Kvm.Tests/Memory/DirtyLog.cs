@@ -38,6 +38,48 @@ public sealed class DirtyLog
         Assert.Equal(0b1001ul, Read(guest));
     }
 
+    /// <summary>A client with a screen reads its log many times a second: host code of the guest stays, and still tells of each first write, by loops that access the page again and again, too.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void HostCodeOutlivesTheReading(bool clear)
+    {
+        // mov ax, 2000h; mov ds, ax; n: mov cx, 100; l: mov byte [0], 1; inc byte [3000h]; loop l; out 1, al; jmp n
+        using var guest = new Guest(
+            [0xB8, 0x00, 0x20, 0x8E, 0xD8, 0xB9, 0x64, 0x00, 0xC6, 0x06, 0x00, 0x00, 0x01, 0xFE, 0x06, 0x00, 0x30, 0xE2, 0xF5, 0xE6, 0x01, 0xEB, 0xEE],
+            options: new VmOptions { TranslateAfter = 1 }.WithEngine("translator"));
+        var cap = new kvm_enable_cap { cap = KvmCap.KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 };
+        cap.args[0] = KvmMemory.KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+        if (clear)
+        {
+            guest.Vm.EnableCap(cap);
+        }
+
+        guest.Vm.MapMemory(1, 0x2_0000, guest.Vm.AllocateMemory(0x8000), flags: KvmMemory.KVM_MEM_LOG_DIRTY_PAGES);
+        string translated = "";
+        for (int i = 0; i < 20; i++)
+        {
+            Assert.Equal(1, guest.Vcpu.Run().Io.Port);
+            if (i == 10)
+            {
+                translated = Translated(guest);
+            }
+
+            Assert.Equal(0b1001ul, Read(guest));
+            if (clear)
+            {
+                guest.Vm.ClearDirtyLog(1, 0, 8, [0b1001ul]);
+            }
+
+            Assert.Equal(0ul, Read(guest));
+        }
+
+        Assert.Equal(translated, Translated(guest));
+        Assert.DoesNotContain(" 0 blocks", translated, StringComparison.Ordinal);
+    }
+
+    private static string Translated(Guest guest) => guest.Vcpu.EngineReport.ToString().Split('\n').Single(line => line.Contains("blocks translated", StringComparison.Ordinal));
+
     [Fact]
     public void WritesOfTheClientThroughTheVmAreSeen()
     {

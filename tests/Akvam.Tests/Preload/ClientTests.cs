@@ -28,6 +28,16 @@ public sealed class ClientTests
     }
 
     [Fact]
+    public void TheGuestsTscIsTheHosts()
+    {
+        Assert.SkipUnless(File.ReadAllText("/proc/cpuinfo").Contains(" nonstop_tsc", StringComparison.Ordinal), "this host's TSC does not count at one rate");
+        string clock = File.ReadAllText("/sys/bus/clocksource/devices/clocksource0/current_clocksource").Trim();
+        Assert.SkipUnless(clock is "tsc" or "kvm-clock" or "hyperv_clocksource_tsc_page", $"this host keeps time by {clock}");
+        using var client = new NativeClient("tsc");
+        Assert.Equal((0, ""), client.Run());
+    }
+
+    [Fact]
     public void FilesBelowSysSpeakOfAkvam()
     {
         using var client = new NativeClient("attributes");
