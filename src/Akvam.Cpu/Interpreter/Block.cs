@@ -40,9 +40,10 @@ public unsafe struct Block
     public byte* HostCode;
     public ulong Rip;
 
-    /// <summary>Page that the host code belongs to, and the next block with host code in it.</summary>
+    /// <summary>Page that the host code belongs to, the next block with host code in it, and what points to this one there.</summary>
     public Translator.CodePage* Page;
     public Block* NextInPage;
+    public Block** LinkInPage;
 
     /// <summary>With <see cref="Host2"/>: the second page, and the next block that ends in it.</summary>
     public Translator.CodePage* Page2;

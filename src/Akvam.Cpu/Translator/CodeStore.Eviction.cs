@@ -1,5 +1,3 @@
-using Akvam.Cpu.Interpreter;
-
 namespace Akvam.Cpu.Translator;
 
 /// <remarks>Valid as the rest of it. When there is no more room a region of host code goes, and nothing leads to what was in it.</remarks>
@@ -35,19 +33,10 @@ internal sealed unsafe partial class CodeStore
 
             if (record->Block != null)
             {
+                TakeFromPages(record->Block);
                 Disconnect(record->Block);
                 record->Block->Heat = heat;
                 EvictedBlocks++;
-            }
-        }
-
-        // Blocks of a page are often here together, at the end of its list: they leave it at once.
-        for (CodeRecord* record = (CodeRecord*)first; record != last; record = Following(record))
-        {
-            if (record->Block != null)
-            {
-                RemoveDisconnected(record->Block->Page);
-                RemoveDisconnectedAcross(record->Block->Page2);
             }
         }
 
@@ -60,42 +49,6 @@ internal sealed unsafe partial class CodeStore
     }
 
     private static CodeRecord* Following(CodeRecord* record) => (CodeRecord*)((Edge*)(record + 1) + record->Edges);
-
-    /// <summary>Takes those blocks out of a page that have lost their host code.</summary>
-    private static void RemoveDisconnected(CodePage* page)
-    {
-        Block** p = page == null ? null : &page->Blocks;
-        while (p != null && *p != null)
-        {
-            Block* b = *p;
-            if (b->HostCode != null)
-            {
-                p = &b->NextInPage;
-                continue;
-            }
-
-            *p = b->NextInPage;
-            b->Page = null;
-        }
-    }
-
-    /// <summary>The same for those that only end in it.</summary>
-    private static void RemoveDisconnectedAcross(CodePage* page)
-    {
-        Block** p = page == null ? null : &page->Across;
-        while (p != null && *p != null)
-        {
-            Block* b = *p;
-            if (b->HostCode != null)
-            {
-                p = &b->NextAcross;
-                continue;
-            }
-
-            *p = b->NextAcross;
-            b->Page2 = null;
-        }
-    }
 
     /// <summary>An edge is about to go. Where it led to need not know of it any more.</summary>
     private static void Unlink(Edge* edge)

@@ -200,7 +200,7 @@ internal sealed unsafe partial class CodeStore : IDisposable
     private void Publish(Block* b)
     {
         b->NextInPage = b->Page->Blocks;
-        b->Page->Blocks = b;
+        PutInPage(b, &b->Page->Blocks);
         Publish(b->Page, PartIn(b->Page, b));
         if (b->Page2 != null)
         {
@@ -307,12 +307,7 @@ internal sealed unsafe partial class CodeStore : IDisposable
     public void Drop(Block* b)
     {
         ((CodeRecord*)(_records + b->Record))->Block = null;
-        *PlaceInPage(b) = b->NextInPage;
-        if (b->Page2 != null)
-        {
-            *PlaceAcross(b) = b->NextAcross;
-        }
-
+        TakeFromPages(b);
         Disconnect(b);
         b->Heat = 0;
     }
@@ -340,26 +335,44 @@ internal sealed unsafe partial class CodeStore : IDisposable
             b->Incoming->Link = &to->Incoming;
         }
 
-        *PlaceInPage(b) = to;
+        *b->LinkInPage = to;
+        if (b->NextInPage != null)
+        {
+            b->NextInPage->LinkInPage = &to->NextInPage;
+        }
+
         if (b->Page2 != null)
         {
             *PlaceAcross(b) = to;
         }
     }
 
-    /// <summary>What points to a block in the list of its page.</summary>
-    private static Block** PlaceInPage(Block* b)
+    /// <summary>Before the block that is the next one in its page already.</summary>
+    private static void PutInPage(Block* b, Block** link)
     {
-        Block** p = &b->Page->Blocks;
-        while (*p != b)
+        *link = b;
+        b->LinkInPage = link;
+        if (b->NextInPage != null)
         {
-            p = &(*p)->NextInPage;
+            b->NextInPage->LinkInPage = &b->NextInPage;
         }
-
-        return p;
     }
 
-    /// <summary>The same in its second page.</summary>
+    private static void TakeFromPages(Block* b)
+    {
+        *b->LinkInPage = b->NextInPage;
+        if (b->NextInPage != null)
+        {
+            b->NextInPage->LinkInPage = b->LinkInPage;
+        }
+
+        if (b->Page2 != null)
+        {
+            *PlaceAcross(b) = b->NextAcross;
+        }
+    }
+
+    /// <summary>What points to a block in the list of its second page, which is short.</summary>
     private static Block** PlaceAcross(Block* b)
     {
         Block** p = &b->Page2->Across;
