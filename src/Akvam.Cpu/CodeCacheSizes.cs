@@ -19,7 +19,7 @@ public sealed record CodeCacheSizes
     public int Copies { get; init; } = 4 << 10;
 
     /// <summary>Into how many regions decoded blocks and host code are divided: the more, the less goes at a time.</summary>
-    public int Regions { get; init; } = 64;
+    public int Regions { get; init; } = 256;
 
     /// <summary>The defaults by a number, for tests: few regions, none of them smaller than what has to fit in.</summary>
     public static CodeCacheSizes DividedBy(int number)

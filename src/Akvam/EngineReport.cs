@@ -41,7 +41,7 @@ public sealed record EngineReport
         text.Append(CultureInfo.InvariantCulture, $"translator: {Instructions:N0} guest instructions, {Statistics.Cold:N0} of them ({Statistics.Cold / all:P2}) in code not hot enough to be translated")
             .Append(CultureInfo.InvariantCulture, $"\n  {Statistics.Blocks:N0} blocks translated: {Statistics.Instructions:N0} guest instructions, {Statistics.HostBytes:N0} bytes of host code")
             .Append(CultureInfo.InvariantCulture, $"\n  host code returned to the run loop {Statistics.Exits:N0} times; {Statistics.SlowAccesses:N0} memory accesses were not in its TLB")
-            .Append(CultureInfo.InvariantCulture, $"\n  to make room, {Statistics.EvictedBlocks:N0} blocks lost their host code ({Statistics.EvictedRegions:N0} regions of it), and {Statistics.EvictedDecodedBlocks:N0} were dropped ({Statistics.EvictedDecodedRegions:N0} regions)")
+            .Append(CultureInfo.InvariantCulture, $"\n  to make room, {Evicted(Statistics.HostCodeEvictions, "blocks lost their host code")}, {Evicted(Statistics.DecodedEvictions, "decoded blocks were dropped")}")
             .Append(CultureInfo.InvariantCulture, $"\n  {interpreted:N0} instructions in it ({interpreted / all:P2}) were left to the interpreter{(interpreted == 0 ? "" : ":")}");
         foreach ((string name, long count) in Interpreted.Take(LinesShown))
         {
@@ -55,4 +55,8 @@ public sealed record EngineReport
 
         return text.ToString();
     }
+
+    private static string Evicted(EvictionStatistics evictions, string what) => evictions.Regions == 0 ? $"no {what}" : string.Create(
+        CultureInfo.InvariantCulture,
+        $"{evictions.Blocks:N0} {what} in {evictions.Regions:N0} pauses of {evictions.Total.TotalMilliseconds / evictions.Regions:N2} ms, {evictions.Longest.TotalMilliseconds:N2} ms at most");
 }

@@ -71,8 +71,8 @@ public sealed record VmOptions
     public int TranslateAfter { get; init; } =
         int.TryParse(Environment.GetEnvironmentVariable("AKVAM_TRANSLATE_AFTER"), NumberStyles.None, CultureInfo.InvariantCulture, out int times) ? times : Processor.DefaultTranslateAfter;
 
-    /// <summary>How much code each vCPU keeps. For tests only, AKVAM_TEST_CACHES=N makes it N times less, so that there is no more room all the time.</summary>
-    internal CodeCacheSizes CacheSizes { get; init; } =
+    /// <summary>How much decoded and translated code each vCPU keeps. Without a wish what a Linux system fits in; for tests only, AKVAM_TEST_CACHES=N makes it N times less, so that there is no more room all the time.</summary>
+    public CodeCacheSizes CacheSizes { get; init; } =
         int.TryParse(Environment.GetEnvironmentVariable("AKVAM_TEST_CACHES"), NumberStyles.None, CultureInfo.InvariantCulture, out int by) ? CodeCacheSizes.DividedBy(by) : new();
 
     /// <summary>The names of the engines that run on this host; the one that runs without a wish comes first.</summary>

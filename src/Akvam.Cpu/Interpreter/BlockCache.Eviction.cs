@@ -1,22 +1,15 @@
-using System.Runtime.InteropServices;
+using Akvam.Cpu.Native;
 
 namespace Akvam.Cpu.Interpreter;
 
 /// <remarks>Valid as the rest of it. When there is no more room a region of blocks goes, but for those that have host code.</remarks>
 public sealed unsafe partial class BlockCache
 {
-    private const int PartBits = 2;
+    /// <summary>A bit for each bucket: a block of it was hot when it had to go.</summary>
+    private readonly ulong[] _wasHot = new ulong[(1 << BucketBits) / 64];
 
-    /// <summary>A bit for each bucket that is divided, and for each part: a block of it was hot when it had to go.</summary>
-    private readonly ulong[] _divided = new ulong[(1 << BucketBits) / 64], _wasHot = new ulong[(1 << (BucketBits + PartBits)) / 64];
-
-    /// <summary>What the buckets are divided into once there are as many blocks as there can be, so that few are passed on the way to one of them; null: they are not.</summary>
-    private Block** _parts;
-
-    /// <summary>Regions that were emptied, and blocks that went with them.</summary>
-    internal long EvictedRegions { get; private set; }
-
-    internal long EvictedBlocks { get; private set; }
+    /// <summary>What was dropped because there was no more room.</summary>
+    internal EvictionTally Evictions { get; } = new();
 
     /// <summary>One more block fits in.</summary>
     internal bool HasRoom => _regions.HasRoom(BlockDecoder.MaxBlockBytes);
@@ -39,11 +32,7 @@ public sealed unsafe partial class BlockCache
             return;
         }
 
-        if (_parts == null)
-        {
-            _parts = (Block**)NativeMemory.AllocZeroed(1 << (BucketBits + PartBits), (nuint)sizeof(Block*));
-        }
-
+        Evictions.BeginRegion();
         _regions.Empty();
         int mostKept = start + (_regions.Size / 2);
         for (int at = start, size; at != end; at += size)
@@ -68,27 +57,7 @@ public sealed unsafe partial class BlockCache
             }
         }
 
-        EvictedRegions++;
-    }
-
-    /// <summary>The parts of a bucket. Its blocks are put there when somebody first looks for one of them.</summary>
-    private Block** PartsOf(ulong n)
-    {
-        ref ulong divided = ref _divided[n >> 6];
-        ulong bit = 1ul << (int)(n & 63);
-        if ((divided & bit) == 0)
-        {
-            divided |= bit;
-            for (Block* b = _buckets[n], next; b != null; b = next)
-            {
-                next = b->NextInBucket;
-                Append(Bucket(b->Host, b->Mode), b);
-            }
-
-            _buckets[n] = null;
-        }
-
-        return _parts + (n << PartBits);
+        Evictions.EndRegion();
     }
 
     private void Move(Block* b, Block* to, int size)
@@ -117,23 +86,18 @@ public sealed unsafe partial class BlockCache
         Block** bucket = Bucket(b->Host, b->Mode);
         if (b->HostCode != null || b->Heat > _processor.HeatAfterEviction)
         {
-            long n = bucket - _parts;
+            long n = bucket - _buckets;
             _wasHot[n >> 6] |= 1ul << (int)(n & 63);
         }
 
         Unlink(bucket, b);
-        EvictedBlocks++;
+        Evictions.AddBlock();
     }
 
     /// <summary>What a block begins with: if it was hot before, or another one of its bucket was, it need not be executed as often again.</summary>
     private int TakeHeat(Block** bucket)
     {
-        if (_parts == null)
-        {
-            return 0;
-        }
-
-        long n = bucket - _parts;
+        long n = bucket - _buckets;
         ulong bit = 1ul << (int)(n & 63);
         if ((_wasHot[n >> 6] & bit) == 0)
         {

@@ -405,7 +405,7 @@ public sealed unsafe partial class BlockCache : IDisposable
         const int Distance = 3;
         ulong page = (((ulong)host & ~4095ul) ^ ((ulong)mode << 24)) * 0x9E37_79B9_7F4A_7C15;
         ulong n = ((page >> (64 - BucketBits)) + (((ulong)host & 4095) >> Distance)) & ((1 << BucketBits) - 1);
-        return _parts == null ? _buckets + n : PartsOf(n) + ((page >> (64 - BucketBits - PartBits)) & ((1 << PartBits) - 1));
+        return _buckets + n;
     }
 
     /// <summary>The last one of its bucket: those that go first are at the front, where they are found at once.</summary>
@@ -487,11 +487,6 @@ public sealed unsafe partial class BlockCache : IDisposable
     {
         ForgetLookups();
         new Span<nint>(_buckets, 1 << BucketBits).Clear();
-        if (_parts != null)
-        {
-            new Span<nint>(_parts, 1 << (BucketBits + PartBits)).Clear();
-        }
-
         _regions.Clear();
         _processor.Translator?.Reset();
     }
@@ -500,7 +495,6 @@ public sealed unsafe partial class BlockCache : IDisposable
     {
         NativeMemory.Free(_lookup);
         NativeMemory.Free(_buckets);
-        NativeMemory.Free(_parts);
         NativeMemory.Free(_fetch);
         LargeMemory.Free(_arena, _arenaBytes);
     }

@@ -1,12 +1,12 @@
+using Akvam.Cpu.Native;
+
 namespace Akvam.Cpu.Translator;
 
 /// <remarks>Valid as the rest of it. When there is no more room a region of host code goes, and nothing leads to what was in it.</remarks>
 internal sealed unsafe partial class CodeStore
 {
-    /// <summary>Regions that were emptied, and blocks whose host code went with them.</summary>
-    public long EvictedRegions { get; private set; }
-
-    public long EvictedBlocks { get; private set; }
+    /// <summary>Host code that went because there was no more room.</summary>
+    public EvictionTally Evictions { get; } = new();
 
     /// <summary>
     /// Makes room: the host code that was made first goes, a region of it. Its blocks stay, with a <paramref name="heat"/> that decides how soon they are translated again.
@@ -22,6 +22,7 @@ internal sealed unsafe partial class CodeStore
             return;
         }
 
+        Evictions.BeginRegion();
         byte* first = _records + at, last = _records + end;
         for (CodeRecord* record = (CodeRecord*)first; record != last; record = Following(record))
         {
@@ -36,7 +37,7 @@ internal sealed unsafe partial class CodeStore
                 TakeFromPages(record->Block);
                 Disconnect(record->Block);
                 record->Block->Heat = heat;
-                EvictedBlocks++;
+                Evictions.AddBlock();
             }
         }
 
@@ -45,7 +46,7 @@ internal sealed unsafe partial class CodeStore
         _code.MoveTo(_routineBytes + _codeRegions.Next);
         ForgetSites();
         GiveEmptyPages();
-        EvictedRegions++;
+        Evictions.EndRegion();
     }
 
     private static CodeRecord* Following(CodeRecord* record) => (CodeRecord*)((Edge*)(record + 1) + record->Edges);

@@ -43,10 +43,8 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         Cold = (long)_cold,
         Exits = _exits,
         SlowAccesses = _slowAccesses,
-        EvictedRegions = _store.EvictedRegions,
-        EvictedBlocks = _store.EvictedBlocks,
-        EvictedDecodedRegions = _processor.Blocks.EvictedRegions,
-        EvictedDecodedBlocks = _processor.Blocks.EvictedBlocks,
+        HostCodeEvictions = _store.Evictions.Statistics,
+        DecodedEvictions = _processor.Blocks.Evictions.Statistics,
         Resets = Resets,
         Interpreted =
         [

@@ -21,15 +21,11 @@ public sealed record TranslatorStatistics
     /// <summary>Memory accesses of host code that the TLB did not serve.</summary>
     public long SlowAccesses { get; init; }
 
-    /// <summary>Regions of host code that were emptied because there was no more room, and blocks that lost their host code with them.</summary>
-    public long EvictedRegions { get; init; }
+    /// <summary>Host code that went because there was no more room.</summary>
+    public EvictionStatistics HostCodeEvictions { get; init; } = new();
 
-    public long EvictedBlocks { get; init; }
-
-    /// <summary>Regions of decoded blocks that were emptied because there was no more room, and the blocks in them.</summary>
-    public long EvictedDecodedRegions { get; init; }
-
-    public long EvictedDecodedBlocks { get; init; }
+    /// <summary>Decoded blocks that were dropped because there was no more room.</summary>
+    public EvictionStatistics DecodedEvictions { get; init; } = new();
 
     /// <summary>Times that everything was dropped: a memory slot went away, or the like.</summary>
     public long Resets { get; init; }

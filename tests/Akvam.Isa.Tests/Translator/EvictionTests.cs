@@ -53,8 +53,10 @@ public sealed unsafe class EvictionTests
         }
 
         TranslatorStatistics statistics = both.Translated.Processor.TranslatorStatistics;
-        Assert.True(caches == 2 || (statistics.EvictedRegions > programs * 100 && statistics.EvictedBlocks > programs * 1000), $"{statistics.EvictedRegions} regions of host code, {statistics.EvictedBlocks} blocks");
-        Assert.True(caches == 1 || (statistics.EvictedDecodedRegions > programs * 100 && statistics.EvictedDecodedBlocks > programs * 1000), $"{statistics.EvictedDecodedRegions} regions of decoded blocks, {statistics.EvictedDecodedBlocks} blocks");
+        Assert.True(caches == 2 || (statistics.HostCodeEvictions.Regions > programs * 100 && statistics.HostCodeEvictions.Blocks > programs * 1000), $"{statistics.HostCodeEvictions.Regions} regions of host code, {statistics.HostCodeEvictions.Blocks} blocks");
+        Assert.True(caches == 1 || (statistics.DecodedEvictions.Regions > programs * 100 && statistics.DecodedEvictions.Blocks > programs * 1000), $"{statistics.DecodedEvictions.Regions} regions of decoded blocks, {statistics.DecodedEvictions.Blocks} blocks");
+        EvictionStatistics evictions = caches == 2 ? statistics.DecodedEvictions : statistics.HostCodeEvictions;
+        Assert.InRange(evictions.Longest, TimeSpan.FromTicks(1), evictions.Total);
     }
 
     /// <summary>The programs of <see cref="LockstepTests.Generated_programs"/>.</summary>
@@ -71,7 +73,7 @@ public sealed unsafe class EvictionTests
             LockstepTests.Check(both.Run(Limit, out _), first + n);
         }
 
-        Assert.True(both.Translated.Processor.TranslatorStatistics.EvictedRegions > programs / 2, "there was always room");
+        Assert.True(both.Translated.Processor.TranslatorStatistics.HostCodeEvictions.Regions > programs / 2, "there was always room");
     }
 
     /// <summary>Each function calls the next one in the middle: when the last returns, the host code that the first returns to has gone.</summary>
@@ -114,7 +116,7 @@ public sealed unsafe class EvictionTests
         });
         Assert.Null(both.Run(Limit, out RunResult result));
         Assert.Equal(RunResult.Halted, result);
-        Assert.True(both.Translated.Processor.TranslatorStatistics.EvictedBlocks > 50 * Functions);
+        Assert.True(both.Translated.Processor.TranslatorStatistics.HostCodeEvictions.Blocks > 50 * Functions);
     }
 
     /// <summary>Nobody may go where a function was before its code made room for that of others: not by a call, not by a jump through the table.</summary>
@@ -178,7 +180,7 @@ public sealed unsafe class EvictionTests
         Assert.Null(both.Run(Limit, out RunResult result));
         Assert.Equal(RunResult.Halted, result);
         Assert.Equal(400ul, both.Translated.State->Gpr[Register.Rdx]);
-        Assert.True(both.Translated.Processor.TranslatorStatistics.EvictedBlocks > 1000);
+        Assert.True(both.Translated.Processor.TranslatorStatistics.HostCodeEvictions.Blocks > 1000);
     }
 
     /// <summary>
@@ -249,7 +251,7 @@ public sealed unsafe class EvictionTests
         });
         Assert.Null(both.Run(Limit, out RunResult result));
         Assert.Equal(RunResult.Halted, result);
-        Assert.True(both.Translated.Processor.TranslatorStatistics.EvictedBlocks > 1000);
+        Assert.True(both.Translated.Processor.TranslatorStatistics.HostCodeEvictions.Blocks > 1000);
     }
 
     /// <summary>What was hot before it had to make room is translated again after a quarter of the executions that others need.</summary>
@@ -297,7 +299,7 @@ public sealed unsafe class EvictionTests
         // Two instructions a function; the main loop adds some.
         const int First = 2 * TranslateAfter * Functions, Later = 2 * (TranslateAfter / 4) * Functions * (Rounds - 1);
         TranslatorStatistics statistics = m.Processor.TranslatorStatistics;
-        Assert.True((decoded ? statistics.EvictedDecodedBlocks : statistics.EvictedBlocks) > Rounds * Functions / 2, $"{statistics}");
+        Assert.True((decoded ? statistics.DecodedEvictions.Blocks : statistics.HostCodeEvictions.Blocks) > Rounds * Functions / 2, $"{statistics}");
         Assert.InRange(statistics.Cold, First, First + (Later * 2));
     }
 
@@ -389,7 +391,7 @@ public sealed unsafe class EvictionTests
 
         g.RunToHalt();
         Assert.All(g.All, p => Assert.Equal((ulong)Rounds, p.State->Gpr[Register.Rdx]));
-        Assert.All(g.All, p => Assert.True(p.TranslatorStatistics.EvictedDecodedBlocks > 1000, $"{p.TranslatorStatistics}"));
+        Assert.All(g.All, p => Assert.True(p.TranslatorStatistics.DecodedEvictions.Blocks > 1000, $"{p.TranslatorStatistics}"));
     }
 
     private static void Enter(TestMachine m)
