@@ -89,7 +89,7 @@ internal sealed unsafe partial class BlockTranslator
             case Coverage.Form.Pop or Coverage.Form.Return:
                 address = GuestAddress.OnStack(State.Register.Rsp, 0, _block->Mode);
                 return true;
-            case Coverage.Form.Plain or Coverage.Form.Encoded when Accesses(n):
+            case Coverage.Form.Plain or Coverage.Form.Encoded when Accesses(n) && !IsMasked(_guest[n]):
                 address = AddressOf(n);
                 size = _guest[n].MemorySize.GetSize();
                 writes = WritesMemory(_guest[n]);
@@ -99,6 +99,9 @@ internal sealed unsafe partial class BlockTranslator
                 return false;
         }
     }
+
+    /// <summary>May access nothing: then neither may the search for its page, which would set the page's accessed and dirty bits.</summary>
+    private static bool IsMasked(in Instruction x) => x.Mnemonic is Mnemonic.Vmaskmovps or Mnemonic.Vmaskmovpd or Mnemonic.Vpmaskmovd or Mnemonic.Vpmaskmovq;
 
     private bool WritesMemory(in Instruction x)
     {

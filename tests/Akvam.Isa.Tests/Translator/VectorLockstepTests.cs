@@ -33,6 +33,27 @@ public sealed unsafe class VectorLockstepTests
         Assert.True(both.Translated.Processor.TranslatorStatistics.Blocks > programs, "nothing was translated");
     }
 
+    /// <summary>A masked store of nothing does not make its page dirty, though one beside it reads there.</summary>
+    [Fact]
+    public void Masked_stores_of_nothing()
+    {
+        using var both = new Lockstep();
+        both.Set(m =>
+        {
+            Prepare(m, GuestMode.Long, 1);
+            Assemble.Code64(Rip, a =>
+            {
+                a.vpxor(ymm3, ymm3, ymm3);
+                a.vpmaskmovq(__[r13 + 0x240], ymm3, ymm8);
+                a.mov(rax, __[r13 + 0x180]);
+                a.hlt();
+            }).CopyTo(m.Memory[(int)Rip..]);
+        });
+        LockstepTests.Check(both.Run(ulong.MaxValue, out RunResult result), 1);
+        Assert.Equal(RunResult.Halted, result);
+        Assert.Equal(4ul, both.Translated.State->Retired);
+    }
+
     /// <summary>The processor changes its engine every few instructions, and an SMI comes in between: the state is the same as if nothing had happened.</summary>
     [Fact]
     public void Migration_between_engines_and_SMIs()
