@@ -212,11 +212,15 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Before an access to memory: it changes the host's flags and may leave the block, unless the TLB was searched for it before.</summary>
     private void BeforeAccess(int n)
     {
-        if (IsFound(n))
+        if (!IsFound(n))
         {
-            return;
+            BeforeLeaving();
         }
+    }
 
+    /// <summary>Before what changes the host's flags and may leave the block by a slow path, which stores what is deferred.</summary>
+    private void BeforeLeaving()
+    {
         if (_deferred == null)
         {
             SaveFlags();

@@ -228,6 +228,9 @@ internal sealed unsafe partial class BlockTranslator
             case Coverage.Form.Encoded:
                 EmitEncoded(n);
                 return false;
+            case Coverage.Form.Divide:
+                EmitDivide(n);
+                return false;
             case Coverage.Form.Nothing:
                 return false;
             case Coverage.Form.Push:

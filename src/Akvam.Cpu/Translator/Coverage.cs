@@ -21,6 +21,9 @@ internal static unsafe class Coverage
 
         /// <summary>Encoded anew (<see cref="EncodedCoverage"/>).</summary>
         Encoded,
+
+        /// <summary>DIV or IDIV by 32 or 64 bits.</summary>
+        Divide,
         Nothing,
         JumpIf,
         Jump,
@@ -148,6 +151,8 @@ internal static unsafe class Coverage
             case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc:
                 // A register offset reaches beyond a memory operand.
                 return memory && x.Op1Kind == OpKind.Register ? Form.Interpreted : Form.Plain;
+            case Mnemonic.Div or Mnemonic.Idiv:
+                return x.Code is Code.Div_rm32 or Code.Div_rm64 or Code.Idiv_rm32 or Code.Idiv_rm64 ? Form.Divide : Form.Interpreted;
             case Mnemonic.Popcnt:
                 return Popcnt.IsSupported ? Form.Plain : Form.Interpreted;
             case Mnemonic.Tzcnt:

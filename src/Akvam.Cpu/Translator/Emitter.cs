@@ -264,9 +264,9 @@ internal sealed class Emitter
     public void StoreSized(in HostMemory to, int from, int size) => SizedOp(0x88, size, from, to);
 
     /// <summary>SHL 4, SHR 5, SAR 7.</summary>
-    public void ShiftImmediate(int operation, int register, int count)
+    public void ShiftImmediate(int operation, int register, int count, bool wide = true)
     {
-        Op(0xC1, operation, register);
+        Op(0xC1, operation, register, wide);
         U8(count);
     }
 

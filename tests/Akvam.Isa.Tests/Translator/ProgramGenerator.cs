@@ -109,8 +109,11 @@ internal sealed class ProgramGenerator(Random random, ulong rip, ulong data, Vec
 
     private void One()
     {
-        switch (random.Next(28))
+        switch (random.Next(29))
         {
+            case 23:
+                Divide();
+                break;
             case 24 or 25 or 26:
                 Undefined();
                 break;
@@ -253,6 +256,62 @@ internal sealed class ProgramGenerator(Random random, ulong rip, ulong data, Vec
                 break;
             default:
                 _a.btc(Pick(s_r64), Pick(s_r64));
+                break;
+        }
+    }
+
+    /// <summary>Mostly of dividends that can be divided.</summary>
+    private void Divide()
+    {
+        bool signed = random.Next(2) == 0, wide = random.Next(2) == 0;
+        if (random.Next(12) == 0)
+        {
+            // RDX is what it is.
+        }
+        else if (!signed)
+        {
+            _a.xor(edx, edx);
+        }
+        else if (wide)
+        {
+            _a.cqo();
+        }
+        else
+        {
+            _a.cdq();
+        }
+
+        AssemblerRegister64 by = Pick(s_r64);
+        if (random.Next(4) != 0)
+        {
+            _a.bts(by, (byte)random.Next(32));
+        }
+
+        switch ((signed ? 4 : 0) | (wide ? 2 : 0) | random.Next(2))
+        {
+            case 0:
+                _a.div(s_r32[Array.IndexOf(s_r64, by)]);
+                break;
+            case 1:
+                _a.div(__dword_ptr[Memory()]);
+                break;
+            case 2:
+                _a.div(by);
+                break;
+            case 3:
+                _a.div(__qword_ptr[Memory()]);
+                break;
+            case 4:
+                _a.idiv(s_r32[Array.IndexOf(s_r64, by)]);
+                break;
+            case 5:
+                _a.idiv(__dword_ptr[Memory()]);
+                break;
+            case 6:
+                _a.idiv(by);
+                break;
+            default:
+                _a.idiv(__qword_ptr[Memory()]);
                 break;
         }
     }
