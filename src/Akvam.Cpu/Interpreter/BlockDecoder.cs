@@ -61,7 +61,8 @@ internal sealed unsafe class BlockDecoder
                 return Extend(s, linear, toLimit, inPage, to, bytes, out int extended) ? DecodeAcross(s, decoder, to, bytes, extended, inPage) : null;
             }
 
-            int length = instruction.IsInvalid ? 1 : instruction.Length;
+            // All that was looked at: with other bytes behind the first one it may be an instruction.
+            int length = instruction.IsInvalid ? _reader.Position - offset : instruction.Length;
             Insn* i = insns + count++;
             ends = Fill(s, i, instruction, (byte)offset, _reader.Position - offset >= MaxLength);
             offset += length;

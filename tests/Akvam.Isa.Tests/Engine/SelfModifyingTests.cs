@@ -215,6 +215,25 @@ public sealed unsafe class SelfModifyingTests
         }
     }
 
+    /// <summary>What no instruction begins with is looked at again when a byte behind its first one has changed.</summary>
+    [Theory]
+    [InlineData("0F04", "0F31")]
+    [InlineData("660F3A01C007", "660F3A0FC007")]
+    [InlineData("F00FA2", "F00FB10E")]
+    public void An_illegal_instruction_becomes_a_legal_one(string illegal, string legal)
+    {
+        using var m = new TestMachine(4 << 20);
+        foreach (string code in (string[])[illegal, legal, illegal])
+        {
+            ModeSetup.Enter(m, GuestMode.Long, Origin);
+            m.State->Gpr[Register.Rsi] = Origin + 0x100;
+            m.Memory.Slice((int)Origin, 16).Fill(0xF4);
+            Convert.FromHexString(code).CopyTo(m.Memory[(int)Origin..]);
+            Assert.Equal(RunResult.Halted, m.Processor.Run(100));
+            Assert.Equal(code == legal, m.State->Rip == Origin + ((ulong)code.Length / 2) + 1);
+        }
+    }
+
     [Fact]
     public void A_page_written_more_often_than_a_version_counts_is_still_a_page_of_code()
     {
