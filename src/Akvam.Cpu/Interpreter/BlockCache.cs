@@ -16,7 +16,9 @@ namespace Akvam.Cpu.Interpreter;
 /// </remarks>
 public sealed unsafe partial class BlockCache : IDisposable
 {
-    private const int LookupBits = 12;
+    private const int LookupBits = 14;
+    private const int RowSize = 64;
+    private const ulong RowMask = (1 << LookupBits) - RowSize;
     private const int BucketBits = 16;
     private const int FetchEntries = 256;
     private const int CodePageWords = 256;
@@ -77,7 +79,7 @@ public sealed unsafe partial class BlockCache : IDisposable
 
     /// <summary>Blocks of one page occupy one row of the table, so that a page can be forgotten quickly.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Block** Slot(ulong linear) => _lookup + (((linear >> 6) & 0xFC0) ^ ((linear ^ (linear >> 6)) & 0x3F));
+    private Block** Slot(ulong linear) => _lookup + (((linear >> 6) & RowMask) ^ ((linear ^ (linear >> 6)) & (RowSize - 1)));
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Block* FindSlow(CpuState* s)
@@ -451,7 +453,7 @@ public sealed unsafe partial class BlockCache : IDisposable
         }
 
         (_fetch + ((linear >> 12) & (FetchEntries - 1)))->Tag = ulong.MaxValue;
-        new Span<nint>(_lookup + ((linear >> 6) & 0xFC0), 64).Clear();
+        new Span<nint>(_lookup + ((linear >> 6) & RowMask), RowSize).Clear();
         _processor.Translator?.ForgetPage(linear);
     }
 
