@@ -52,6 +52,9 @@ public sealed unsafe partial class Processor
     /// <summary>Hears of each piece of host code that the translator makes. Null: nobody.</summary>
     public ITranslationObserver? TranslationObserver { get; set; }
 
+    /// <summary>What does not fit together in the code that is kept, by words for a developer; null: everything does. It looks at all of it, while the processor stands still.</summary>
+    public string? FindInconsistency() => Blocks.FindInconsistency() ?? _translator?.FindInconsistency();
+
     internal TranslatorEngine? Translator => _translator;
 
     /// <summary>The translator is made when the processor runs for the first time: most processors of the largest VMs never do.</summary>

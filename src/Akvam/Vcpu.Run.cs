@@ -262,7 +262,7 @@ public sealed unsafe partial class Vcpu
     }
 
     /// <summary>Sleeps for some time, in the middle of a run, or until there is a request.</summary>
-    internal void Doze(long nanoseconds)
+    internal void Doze(TimeSpan time)
     {
         _wake.Enter();
         if (IsAsked(State()))
@@ -271,7 +271,11 @@ public sealed unsafe partial class Vcpu
             return;
         }
 
-        _wake.Wait(nanoseconds);
+        _statistics.Add(PauseSleeps);
+        if (_wake.Wait((long)time.TotalNanoseconds))
+        {
+            _statistics.Add(PauseWakeups);
+        }
     }
 
     private void FillRunPage(CpuState* s, kvm_run* run)

@@ -6,13 +6,13 @@ namespace Akvam;
 public sealed unsafe partial class Vcpu
 {
     private const int Exits = 0, IoExits = 1, MmioExits = 2, SignalExits = 3, IrqWindowExits = 4, HaltExits = 5, HaltWakeups = 6, HaltWait = 7, Blocking = 8, Hypercalls = 9, IrqInjections = 10,
-        Instructions = 11;
+        Instructions = 11, PauseSleeps = 12, PauseWakeups = 13;
 
     private static readonly StatisticsKind[] s_kinds =
     [
         new("exits"), new("io_exits"), new("mmio_exits"), new("signal_exits"), new("irq_window_exits"), new("halt_exits"), new("halt_wakeup"),
         new("halt_wait_ns", KvmTuning.KVM_STATS_UNIT_SECONDS, -9), new("blocking", KvmTuning.KVM_STATS_TYPE_INSTANT | KvmTuning.KVM_STATS_UNIT_BOOLEAN), new("hypercalls"),
-        new("irq_injections"), new("instructions"),
+        new("irq_injections"), new("instructions"), new("pause_sleeps"), new("pause_wakeups"),
     ];
 
     private readonly Statistics _statistics;

@@ -54,8 +54,14 @@ public unsafe struct Block
 
     /// <summary>Distances of the other entries from <see cref="HostCode"/>: one that looks at requests, and one that does not.</summary>
     public ushort PolledEntry, DirectEntry;
-    public ushort Count;
-    public ushort Bytes;
+    public byte Count;
+    public byte Bytes;
+
+    /// <summary>Conditional jumps that it goes on behind.</summary>
+    public byte Behind;
+
+    /// <summary>Other blocks that go on with its code.</summary>
+    public byte Copies;
 
     /// <summary>Bytes of its code in the first page.</summary>
     public static int BytesInPage(Block* b) => b->Host2 == null ? b->Bytes : (int)(4096 - ((ulong)b->Host & 4095));

@@ -22,6 +22,9 @@ public sealed unsafe partial class BlockCache : IDisposable
     private const int BucketBits = 16;
     private const int FetchEntries = 256;
     private const int CodePageWords = 256;
+
+    /// <summary>In so many other blocks the code of a block may be.</summary>
+    private const int MaxCopies = 2;
     internal const int MaxInstructions = 48;
     internal const int MaxBytes = 224;
 
@@ -182,12 +185,12 @@ public sealed unsafe partial class BlockCache : IDisposable
 
     /// <summary>
     /// A block that is about to be translated, from now on with the code behind its conditional jumps if that was executed <paramref name="heat"/> times as a block of its
-    /// own; with 0 whatever it is. The jumps that are taken then leave in the middle. There has to be room for it.
+    /// own (see <see cref="MayGoOnWith"/>). The jumps that are taken then leave in the middle. There has to be room for it.
     /// </summary>
     internal Block* Extend(CpuState* s, Block* b, int heat)
     {
         Insn* last = Block.First(b) + b->Count - 1;
-        if (!Iced.Intel.InstructionInfoExtensions.IsJccShortOrNear((Iced.Intel.Code)last->Code) || last->Imm == 0 || !IsHot(b->Host + b->Bytes, b->Mode, heat))
+        if (!IsConditionalJump(last) || last->Imm == 0 || !MayGoOnWith(b->Host + b->Bytes, b->Mode, heat))
         {
             return b;
         }
@@ -203,32 +206,64 @@ public sealed unsafe partial class BlockCache : IDisposable
 
         Take(made);
         made->Heat = b->Heat;
+        made->Copies = b->Copies;
+        for (Insn* i = Block.First(made), end = i + made->Count - 1; i != end; i++)
+        {
+            made->Behind += IsConditionalJump(i) ? (byte)1 : (byte)0;
+        }
 
         // Nobody has it but the tables: it has no host code yet.
         Block** bucket = Bucket(b->Host, b->Mode);
         Unlink(bucket, b);
         Append(bucket, made);
+        CountCopies(made, 1);
         return Remember(s, made, linear);
     }
 
-    /// <summary>There is a block at a host address that was executed often enough; with 0 it need not be there.</summary>
-    internal bool IsHot(byte* host, ModeKey mode, int heat)
+    /// <summary>
+    /// A block may go on with what is at a host address: there is a block that was executed often enough (with 0 it need not be there), and is not in too many others yet. Between
+    /// short jumps each place where one of them leads to begins a block, and each would go on with all that follow.
+    /// </summary>
+    internal bool MayGoOnWith(byte* host, ModeKey mode, int heat)
     {
-        if (heat == 0)
+        Block* b = At(host, mode);
+        return b == null ? heat == 0 : b->Heat >= heat && b->Copies < MaxCopies;
+    }
+
+    private Block* At(byte* host, ModeKey mode)
+    {
+        Block* b = *Bucket(host, mode);
+        while (b != null && (b->Host != host || b->Mode != mode))
         {
-            return true;
+            b = b->NextInBucket;
         }
 
-        for (Block* b = *Bucket(host, mode); b != null; b = b->NextInBucket)
+        return b;
+    }
+
+    /// <summary>A block comes into the tables, or leaves them (-1), which goes on behind jumps: those that it goes on with know in how many others they are.</summary>
+    private void CountCopies(Block* b, int by)
+    {
+        Insn* i = Block.First(b);
+        for (int left = b->Behind; left != 0; i++)
         {
-            if (b->Host == host && b->Mode == mode)
+            if (!IsConditionalJump(i))
             {
-                return b->Heat >= heat;
+                continue;
+            }
+
+            left--;
+
+            // One that was decoded since may know of fewer.
+            Block* behind = At(b->Host + i->Offset + i->Length, b->Mode);
+            if (behind != null && behind->Copies + by >= 0)
+            {
+                behind->Copies = (byte)(behind->Copies + by);
             }
         }
-
-        return false;
     }
+
+    private static bool IsConditionalJump(Insn* i) => Iced.Intel.InstructionInfoExtensions.IsJccShortOrNear((Iced.Intel.Code)i->Code);
 
     private bool _fetchFailed;
 
@@ -433,6 +468,8 @@ public sealed unsafe partial class BlockCache : IDisposable
             }
         }
 
+        CountCopies(b, -1);
+
         // Nothing may find it through the lookup table either.
         b->Tag = ulong.MaxValue;
         if (b->HostCode != null)
@@ -477,6 +514,7 @@ public sealed unsafe partial class BlockCache : IDisposable
         Buffer.MemoryCopy(b, copy, Size(b), Size(b));
         Take(copy);
         copy->NextInBucket = null;
+        copy->Behind = 0;
         copy->HostCode = null;
         copy->Incoming = null;
         return copy;

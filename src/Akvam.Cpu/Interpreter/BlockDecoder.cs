@@ -27,7 +27,7 @@ internal sealed unsafe class BlockDecoder
 
     /// <summary>
     /// Decodes the block at <paramref name="linear"/> into <paramref name="to"/>; null: not even its first instruction can be fetched, the fault is set. It goes on behind
-    /// a conditional jump when what is there is executed often enough (<paramref name="heat"/>; -1: it never does).
+    /// a conditional jump when <see cref="BlockCache.MayGoOnWith"/> says so of what is there (<paramref name="heat"/>; -1: it never does).
     /// </summary>
     internal Block* Decode(CpuState* s, ulong linear, in BlockCache.FetchEntry page, ulong csLimit, Block* to, int heat = -1)
     {
@@ -66,7 +66,7 @@ internal sealed unsafe class BlockDecoder
             Insn* i = insns + count++;
             ends = Fill(s, i, instruction, (byte)offset, _reader.Position - offset >= MaxLength);
             offset += length;
-            if (ends && heat >= 0 && instruction.IsJccShortOrNear && i->Imm != 0 && _processor.Blocks.IsHot(to->Host + offset, to->Mode, heat))
+            if (ends && heat >= 0 && instruction.IsJccShortOrNear && i->Imm != 0 && _processor.Blocks.MayGoOnWith(to->Host + offset, to->Mode, heat))
             {
                 ends = false;
             }
@@ -135,8 +135,8 @@ internal sealed unsafe class BlockDecoder
 
     private static void Finish(Block* b, int count, int bytes, byte* code)
     {
-        b->Count = (ushort)count;
-        b->Bytes = (ushort)bytes;
+        b->Count = (byte)count;
+        b->Bytes = (byte)bytes;
         Buffer.MemoryCopy(code, Block.Code(b), bytes, bytes);
     }
 

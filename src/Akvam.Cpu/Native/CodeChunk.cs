@@ -55,6 +55,12 @@ internal sealed unsafe class CodeChunk : SafeHandle
 
     public int Used => _used;
 
+    /// <summary>Where the first code is.</summary>
+    public nint Start => handle;
+
+    /// <summary>Where the jump or call leads whose displacement ends at <paramref name="site"/>.</summary>
+    public nint TargetOf(nint site) => site + Unsafe.ReadUnaligned<int>(_writable + (site - handle) - 4);
+
     /// <summary>The next code goes to a place that so many bytes are before; nothing may execute what it overwrites any more.</summary>
     public void MoveTo(int used) => _used = used;
 

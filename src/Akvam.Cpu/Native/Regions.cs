@@ -23,8 +23,13 @@ internal sealed class Regions
     /// <summary>Where the next piece goes.</summary>
     public int Next => Start + _filled[_current];
 
+    public int Count => _filled.Length;
+
     /// <summary>Where the region begins that is being filled, and where what is in it ends.</summary>
     public (int Start, int End) Current => (Start, Next);
+
+    /// <summary>As <see cref="Current"/>, of any of them.</summary>
+    public (int Start, int End) Filled(int region) => (region * Size, (region * Size) + _filled[region]);
 
     private int Start => _current * Size;
 

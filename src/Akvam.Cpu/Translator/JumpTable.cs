@@ -46,6 +46,20 @@ internal readonly unsafe struct JumpTable(CpuState* state)
         }
     }
 
+    /// <summary>A target with code that is none of <paramref name="known"/>; null: there is none.</summary>
+    public ulong? FindOther(HashSet<(ulong Target, nint Code)> known)
+    {
+        for (int n = 0; n < Entries; n++)
+        {
+            if (Targets[n] != Nowhere(n) && !known.Contains((Targets[n], Codes[n])))
+            {
+                return Targets[n];
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>A target that is not looked for there.</summary>
     private static ulong Nowhere(int index) => index == 0 ? 1ul : 0;
 

@@ -171,6 +171,9 @@ internal sealed unsafe class TranslatorEngine : IDisposable
         }
     }
 
+    /// <summary>See <see cref="Processor.FindInconsistency"/>.</summary>
+    public string? FindInconsistency() => _store.FindInconsistency();
+
     /// <summary>Keeps an exception until host code has returned.</summary>
     public void Fail(Exception e) => _failure = ExceptionDispatchInfo.Capture(e);
 

@@ -6,16 +6,13 @@ namespace Akvam;
 /// <content>Guests that wait in a loop with PAUSE, for another vCPU or for time to pass.</content>
 internal sealed partial class VcpuBus
 {
-    /// <summary>The host makes about 70 µs of it.</summary>
-    private const long SpinSleepNs = 20_000;
-
     private SpinDetector _spin = new(IProcessorBus.PausesTold);
 
     public void Paused()
     {
         if (_spin.Note(_vm.Clock.Source.NowNs))
         {
-            _vcpu.Doze(SpinSleepNs);
+            _vcpu.Doze(_vm.Options.PauseSleep);
             _spin.Slept(_vm.Clock.Source.NowNs);
         }
     }

@@ -36,12 +36,13 @@ internal sealed unsafe class WakeEvent
         Volatile.Write(ref _sleeping, 0);
     }
 
-    /// <summary>Sleeps until <see cref="Signal"/>, a signal, or for <paramref name="nanoseconds"/> (negative: without end).</summary>
-    public void Wait(long nanoseconds = -1)
+    /// <summary>Sleeps until <see cref="Signal"/>, a signal, or for <paramref name="nanoseconds"/> (negative: without end). True: it was <see cref="Signal"/>.</summary>
+    public bool Wait(long nanoseconds = -1)
     {
         var poll = new Libc.PollFd { File = _file.Number, Events = Libc.POLLIN };
         var time = new Libc.TimeSpec { Seconds = nanoseconds / 1_000_000_000, Nanoseconds = nanoseconds % 1_000_000_000 };
-        if (Libc.ppoll(&poll, 1, nanoseconds < 0 ? null : &time, null) > 0)
+        bool signalled = Libc.ppoll(&poll, 1, nanoseconds < 0 ? null : &time, null) > 0;
+        if (signalled)
         {
             ulong count;
             Libc.read(_file.Number, &count, sizeof(ulong));
@@ -49,6 +50,7 @@ internal sealed unsafe class WakeEvent
 
         Leave();
         GC.KeepAlive(_file);
+        return signalled;
     }
 
     /// <summary>An eventfd, closed with its handle.</summary>

@@ -12,6 +12,8 @@ internal sealed unsafe class Lockstep : IDisposable
 {
     private static readonly string[] s_names = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
+    private int _stops;
+
     /// <param name="caches">How much code both keep; null: as <see cref="TestEngine.Caches"/>.</param>
     public Lockstep(CodeCacheSizes? caches = null)
     {
@@ -39,7 +41,7 @@ internal sealed unsafe class Lockstep : IDisposable
     {
         result = RunOne(Reference, limit);
         RunResult other = RunOne(Translated, limit);
-        return result != other ? string.Create(CultureInfo.InvariantCulture, $"{result}, translated {other}") : Difference();
+        return result != other ? string.Create(CultureInfo.InvariantCulture, $"{result}, translated {other}") : Difference() ?? Inconsistency(result);
     }
 
     private static RunResult RunOne(TestMachine m, ulong limit)
@@ -58,6 +60,9 @@ internal sealed unsafe class Lockstep : IDisposable
         m.Processor.Pending.Clear();
         return result;
     }
+
+    /// <summary>Of the code that the translated one keeps. A look at all of it takes a millisecond: when the program has ended, and now and then before.</summary>
+    private string? Inconsistency(RunResult result) => result != RunResult.Limit || ++_stops % 8 == 0 ? Translated.Processor.FindInconsistency() : null;
 
     private string? Difference()
     {
