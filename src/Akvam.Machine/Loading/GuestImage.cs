@@ -8,33 +8,113 @@ public sealed class GuestImage
     /// <summary>No image we load is near this; it keeps a mistyped path to a disk from eating the memory.</summary>
     private const long MaximumBytes = 1L << 30;
 
-    private GuestImage(string name, byte[] bytes, ImageKind kind)
+    /// <summary>What a file is read of to work out its kind.</summary>
+    private const int StartBytes = 64 << 10;
+
+    private byte[]? _bytes;
+
+    private GuestImage(string name, byte[] start, long length, ImageKind kind)
     {
         Name = name;
-        Bytes = bytes;
+        Start = start;
+        Length = length;
         Kind = kind;
     }
 
     /// <summary>The path as the user gave it, for messages.</summary>
     public string Name { get; }
 
+    /// <summary>The first 64 KiB of the file, or all of it.</summary>
+    public byte[] Start { get; }
+
+    /// <summary>Bytes of the whole file.</summary>
+    public long Length { get; }
+
     /// <summary>The whole file.</summary>
-    public byte[] Bytes { get; }
+    /// <exception cref="MachineException">It cannot be read any more.</exception>
+    public byte[] Bytes => _bytes ??= Start.Length == Length ? Start : ReadFile(Name);
 
     /// <summary>What it is.</summary>
     public ImageKind Kind { get; }
 
-    /// <summary>Reads and classifies a file.</summary>
+    /// <summary>Reads and classifies a file. Of a kernel only the start is read now.</summary>
     /// <exception cref="MachineException">The file cannot be read, or is of no kind that can be run.</exception>
-    public static GuestImage Open(string path) => FromBytes(path, ReadFile(path));
+    public static GuestImage Open(string path)
+    {
+        using FileStream file = OpenFile(path);
+        if (LengthOf(file) > StartBytes)
+        {
+            byte[] start = new byte[StartBytes];
+            Read(path, file, start);
+            if (Classify(path, start) == ImageKind.LinuxBzImage)
+            {
+                return new GuestImage(path, start, file.Length, ImageKind.LinuxBzImage);
+            }
+
+            file.Position = 0;
+        }
+
+        return FromBytes(path, ReadFile(path, file));
+    }
 
     /// <summary>Classifies bytes already in memory.</summary>
     /// <exception cref="MachineException">They are of no kind that can be run.</exception>
-    public static GuestImage FromBytes(string name, byte[] bytes) => new(name, bytes, Classify(name, bytes));
+    public static GuestImage FromBytes(string name, byte[] bytes) => new(name, bytes, bytes.Length, Classify(name, bytes));
 
     /// <summary>Reads a whole file, with a message for each way that can fail.</summary>
     /// <exception cref="MachineException">The file cannot be read, is empty or too large.</exception>
     public static byte[] ReadFile(string path)
+    {
+        using FileStream file = OpenFile(path);
+        return ReadFile(path, file);
+    }
+
+    /// <summary>
+    /// Copies a part of the file, as long as the target is. A kernel goes straight to where it is loaded: fresh memory for a copy in between costs more than to read it.
+    /// </summary>
+    /// <exception cref="MachineException">The file cannot be read any more, or has become shorter.</exception>
+    public void CopyTo(long offset, Span<byte> target)
+    {
+        if (Start.Length == Length)
+        {
+            Start.AsSpan((int)offset, target.Length).CopyTo(target);
+            return;
+        }
+
+        using FileStream file = OpenFile(Name);
+        file.Position = offset;
+        Read(Name, file, target);
+    }
+
+    private static void Read(string path, FileStream file, Span<byte> target)
+    {
+        try
+        {
+            if (file.ReadAtLeast(target, target.Length, throwOnEndOfStream: false) != target.Length)
+            {
+                throw new MachineException($"{path}: has become shorter while it was read");
+            }
+        }
+        catch (Exception e) when (Explain(path, e) is { } error)
+        {
+            throw error;
+        }
+    }
+
+    private static byte[] ReadFile(string path, FileStream file)
+    {
+        try
+        {
+            byte[] bytes = ReadToEnd(file);
+            return bytes.Length > 0 ? bytes : throw new MachineException($"{path}: is empty");
+        }
+        catch (Exception e) when (Explain(path, e) is { } error)
+        {
+            throw error;
+        }
+    }
+
+    private static FileStream OpenFile(string path)
     {
         if (Directory.Exists(path))
         {
@@ -43,33 +123,40 @@ public sealed class GuestImage
 
         try
         {
-            using FileStream file = File.OpenRead(path);
-            if (file.CanSeek && file.Length > MaximumBytes)
+            // What is read is large, or all of it is.
+            var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            if (LengthOf(file) <= MaximumBytes)
+            {
+                return file;
+            }
+
+            using (file)
             {
                 throw new MachineException($"{path}: {file.Length >> 20} MiB is more than an image can have ({MaximumBytes >> 20} MiB)");
             }
-
-            byte[] bytes = ReadToEnd(file);
-            return bytes.Length > 0 ? bytes : throw new MachineException($"{path}: is empty");
         }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception e) when (Explain(path, e) is { } error)
         {
-            throw new MachineException($"{path}: no such file", e);
-        }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new MachineException($"{path}: permission denied", e);
-        }
-        catch (Exception e) when (e is IOException or ArgumentException or NotSupportedException)
-        {
-            throw new MachineException($"{path}: cannot be read: {e.Message}", e);
+            throw error;
         }
     }
+
+    /// <summary>0: it is a pipe, or the like.</summary>
+    private static long LengthOf(FileStream file) => file.CanSeek ? file.Length : 0;
+
+    /// <summary>What went wrong with a file; null: something else.</summary>
+    private static MachineException? Explain(string path, Exception e) => e switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => new MachineException($"{path}: no such file", e),
+        UnauthorizedAccessException => new MachineException($"{path}: permission denied", e),
+        IOException or ArgumentException or NotSupportedException => new MachineException($"{path}: cannot be read: {e.Message}", e),
+        _ => null,
+    };
 
     /// <summary>Into one array where the length is known: a buffer that grows would leave three times a kernel's size behind.</summary>
     private static byte[] ReadToEnd(FileStream file)
     {
-        byte[] start = new byte[file.CanSeek ? file.Length : 0];
+        byte[] start = new byte[LengthOf(file)];
         int count = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
         int next = count == start.Length ? file.ReadByte() : -1;
         if (next < 0)

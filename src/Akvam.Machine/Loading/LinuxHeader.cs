@@ -54,8 +54,11 @@ public readonly struct LinuxHeader
         && BinaryPrimitives.ReadUInt16LittleEndian(image[0x1FE..]) == 0xAA55;
 
     /// <summary>Reads and checks the header.</summary>
+    /// <param name="name">The image's name, for messages.</param>
+    /// <param name="image">The image, or as much of it as the header is in.</param>
+    /// <param name="length">Bytes of the whole image.</param>
     /// <exception cref="MachineException">The image is truncated or too old.</exception>
-    public static LinuxHeader Read(string name, byte[] image)
+    public static LinuxHeader Read(string name, byte[] image, long length)
     {
         if (!IsPresent(image))
         {
@@ -63,7 +66,7 @@ public readonly struct LinuxHeader
         }
 
         var header = new LinuxHeader(image);
-        if (image.Length < 0x268 || image.Length < header.SetupBytes)
+        if (image.Length < 0x268 || length < header.SetupBytes)
         {
             throw new MachineException($"{name}: truncated: the setup part of the kernel is cut off");
         }
@@ -74,9 +77,9 @@ public readonly struct LinuxHeader
         }
 
         long need = header.SetupBytes + header.ProtectedBytes;
-        return image.Length >= need
+        return length >= need
             ? header
-            : throw new MachineException($"{name}: truncated: the kernel has {need} bytes, the file only {image.Length}");
+            : throw new MachineException($"{name}: truncated: the kernel has {need} bytes, the file only {length}");
     }
 
     /// <summary>Copies the header into the boot parameters, at the same offset.</summary>

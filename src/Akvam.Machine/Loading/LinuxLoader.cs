@@ -24,10 +24,9 @@ public static class LinuxLoader
     /// <exception cref="MachineException">The image is damaged, or it, the initrd or the command line do not fit.</exception>
     public static StartState LoadBzImage(GuestImage image, IGuestMemory memory, LinuxBoot boot)
     {
-        LinuxHeader header = LinuxHeader.Read(image.Name, image.Bytes);
+        LinuxHeader header = LinuxHeader.Read(image.Name, image.Start, image.Length);
         ulong address = ChooseAddress(image.Name, header, memory.Layout);
-        ReadOnlySpan<byte> code = image.Bytes.AsSpan(header.SetupBytes);
-        memory.Write(address, code[..(int)Math.Min(code.Length, Math.Max(header.ProtectedBytes, 0))]);
+        image.CopyTo(header.SetupBytes, memory.Slice(address, (int)header.ProtectedBytes));
 
         memory.Slice(BootParameters, 4096).Clear();
         header.CopyTo(memory.Slice(BootParameters, 4096));

@@ -229,6 +229,50 @@ public sealed class LoaderTests : IDisposable
         Assert.Equal(File.ReadAllBytes("/proc/version"), GuestImage.ReadFile("/proc/version"));
     }
 
+    /// <summary>A kernel's start is read when it is opened, the rest when it is loaded.</summary>
+    [Fact]
+    public void AKernelIsLoadedFromItsFile()
+    {
+        byte[] kernel = Kernel();
+        Array.Resize(ref kernel, 200 << 10);
+        new Random(1).NextBytes(kernel.AsSpan(0x8000));
+        int setup = (kernel[0x1F1] + 1) * 512;
+        BinaryPrimitives.WriteUInt32LittleEndian(kernel.AsSpan(0x1F4), (uint)(kernel.Length - setup) / 16);
+        string path = Path.Combine(_folder, "vmlinuz");
+        File.WriteAllBytes(path, kernel);
+        ArrayMemory expected = new(64), memory = new(64);
+        LinuxLoader.LoadBzImage(Image(kernel), expected, new LinuxBoot("quiet"));
+        GuestImage image = GuestImage.Open(path);
+        Assert.Equal((ImageKind.LinuxBzImage, kernel.Length), (image.Kind, image.Length));
+        LinuxLoader.LoadBzImage(image, memory, new LinuxBoot("quiet"));
+        const ulong Address = 0x100_0000;
+        Assert.Equal(kernel.AsSpan(setup, (kernel.Length - setup) & ~15), memory.Slice(Address, (kernel.Length - setup) & ~15));
+        Assert.Equal(kernel, image.Bytes);
+
+        File.WriteAllBytes(path, kernel[..^1000]);
+        var e = Assert.Throws<MachineException>(() => LinuxLoader.LoadBzImage(image, memory, new LinuxBoot("quiet")));
+        Assert.EndsWith("has become shorter while it was read", e.Message, StringComparison.Ordinal);
+        File.Delete(path);
+        e = Assert.Throws<MachineException>(() => LinuxLoader.LoadBzImage(image, memory, new LinuxBoot("quiet")));
+        Assert.EndsWith("no such file", e.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A pipe can be opened and read once.</summary>
+    [Fact]
+    public async Task AnImageComesThroughAPipe()
+    {
+        byte[] kernel = Kernel();
+        string path = Path.Combine(_folder, "pipe");
+        using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", path))
+        {
+            await mkfifo.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        Task write = Task.Run(() => File.WriteAllBytes(path, kernel), TestContext.Current.CancellationToken);
+        Assert.Equal(kernel, GuestImage.Open(path).Bytes);
+        await write;
+    }
+
     [Fact]
     public void UnreadableFilesAreNamed()
     {
