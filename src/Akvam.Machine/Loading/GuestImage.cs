@@ -46,7 +46,7 @@ public sealed class GuestImage
         {
             byte[] start = new byte[StartBytes];
             Read(path, file, start);
-            if (Classify(path, start) == ImageKind.LinuxBzImage)
+            if (IsBzImage(start))
             {
                 return new GuestImage(path, start, file.Length, ImageKind.LinuxBzImage);
             }
@@ -172,6 +172,11 @@ public sealed class GuestImage
         return rest.ToArray();
     }
 
+    private static bool IsElf(ReadOnlySpan<byte> start) => start.StartsWith("\x7F"u8) && start[1..].StartsWith("ELF"u8);
+
+    /// <summary>The start is enough to know.</summary>
+    private static bool IsBzImage(ReadOnlySpan<byte> start) => MultibootHeader.Find(start) is null && !IsElf(start) && LinuxHeader.IsPresent(start);
+
     private static ImageKind Classify(string name, byte[] bytes)
     {
         if (bytes.Length == 0)
@@ -184,12 +189,12 @@ public sealed class GuestImage
             return ImageKind.Multiboot;
         }
 
-        if (bytes.AsSpan().StartsWith("\x7F"u8) && bytes.AsSpan(1).StartsWith("ELF"u8))
+        if (IsElf(bytes))
         {
             return ClassifyElf(name, bytes);
         }
 
-        if (LinuxHeader.IsPresent(bytes))
+        if (IsBzImage(bytes))
         {
             return ImageKind.LinuxBzImage;
         }

@@ -257,6 +257,21 @@ public sealed class LoaderTests : IDisposable
         Assert.EndsWith("no such file", e.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>What a kernel in ELF has lies anywhere in its file.</summary>
+    [Fact]
+    public void AnElfFileIsReadAsAWhole()
+    {
+        const int Offset = 100 << 10;
+        byte[] elf = Elf(is64: true, multiboot: false);
+        int header = (int)BinaryPrimitives.ReadUInt64LittleEndian(elf.AsSpan(0x20));
+        BinaryPrimitives.WriteUInt64LittleEndian(elf.AsSpan(header + 8), Offset);
+        Array.Resize(ref elf, Offset + (64 << 10));
+        string path = Path.Combine(_folder, "vmlinux");
+        File.WriteAllBytes(path, elf);
+        GuestImage image = GuestImage.Open(path);
+        Assert.Equal((ImageKind.LinuxElf, elf.Length), (image.Kind, image.Length));
+    }
+
     /// <summary>A pipe can be opened and read once.</summary>
     [Fact]
     public async Task AnImageComesThroughAPipe()
