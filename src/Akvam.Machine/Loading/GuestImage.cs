@@ -45,7 +45,7 @@ public sealed class GuestImage
         if (LengthOf(file) > StartBytes)
         {
             byte[] start = new byte[StartBytes];
-            Read(path, file, start);
+            Read(path, file, 0, start);
             if (IsBzImage(start))
             {
                 return new GuestImage(path, start, file.Length, ImageKind.LinuxBzImage);
@@ -82,14 +82,14 @@ public sealed class GuestImage
         }
 
         using FileStream file = OpenFile(Name);
-        file.Position = offset;
-        Read(Name, file, target);
+        Read(Name, file, offset, target);
     }
 
-    private static void Read(string path, FileStream file, Span<byte> target)
+    private static void Read(string path, FileStream file, long offset, Span<byte> target)
     {
         try
         {
+            file.Position = offset;
             if (file.ReadAtLeast(target, target.Length, throwOnEndOfStream: false) != target.Length)
             {
                 throw new MachineException($"{path}: has become shorter while it was read");

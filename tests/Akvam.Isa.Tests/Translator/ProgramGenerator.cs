@@ -264,51 +264,48 @@ internal sealed class ProgramGenerator(Random random, ulong rip, ulong data, Vec
     private void Divide()
     {
         bool signed = random.Next(2) == 0, wide = random.Next(2) == 0;
-        if (random.Next(12) == 0)
-        {
-            // RDX is what it is.
-        }
-        else if (!signed)
+        bool asItIs = random.Next(12) == 0;
+        if (!asItIs && !signed)
         {
             _a.xor(edx, edx);
         }
-        else if (wide)
+        else if (!asItIs && wide)
         {
             _a.cqo();
         }
-        else
+        else if (!asItIs)
         {
             _a.cdq();
         }
 
-        AssemblerRegister64 by = Pick(s_r64);
+        int by = random.Next(s_r64.Length);
         if (random.Next(4) != 0)
         {
-            _a.bts(by, (byte)random.Next(32));
+            _a.bts(s_r64[by], (byte)random.Next(32));
         }
 
         switch ((signed ? 4 : 0) | (wide ? 2 : 0) | random.Next(2))
         {
             case 0:
-                _a.div(s_r32[Array.IndexOf(s_r64, by)]);
+                _a.div(s_r32[by]);
                 break;
             case 1:
                 _a.div(__dword_ptr[Memory()]);
                 break;
             case 2:
-                _a.div(by);
+                _a.div(s_r64[by]);
                 break;
             case 3:
                 _a.div(__qword_ptr[Memory()]);
                 break;
             case 4:
-                _a.idiv(s_r32[Array.IndexOf(s_r64, by)]);
+                _a.idiv(s_r32[by]);
                 break;
             case 5:
                 _a.idiv(__dword_ptr[Memory()]);
                 break;
             case 6:
-                _a.idiv(by);
+                _a.idiv(s_r64[by]);
                 break;
             default:
                 _a.idiv(__qword_ptr[Memory()]);

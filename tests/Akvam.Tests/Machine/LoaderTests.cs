@@ -253,6 +253,10 @@ public sealed class LoaderTests : IDisposable
         var e = Assert.Throws<MachineException>(() => LinuxLoader.LoadBzImage(image, memory, new LinuxBoot("quiet")));
         Assert.EndsWith("has become shorter while it was read", e.Message, StringComparison.Ordinal);
         File.Delete(path);
+        Directory.CreateDirectory(path);
+        e = Assert.Throws<MachineException>(() => LinuxLoader.LoadBzImage(image, memory, new LinuxBoot("quiet")));
+        Assert.EndsWith("is a directory", e.Message, StringComparison.Ordinal);
+        Directory.Delete(path);
         e = Assert.Throws<MachineException>(() => LinuxLoader.LoadBzImage(image, memory, new LinuxBoot("quiet")));
         Assert.EndsWith("no such file", e.Message, StringComparison.Ordinal);
     }
